@@ -1,0 +1,95 @@
+"""Saltus finds the jumps in what large language models can do, and keeps them under control.
+
+Everything public is named here and loaded on first use, so that `import saltus` stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from saltus._version import __version__
+
+if TYPE_CHECKING:
+    from saltus.emergence import detect, detect_all
+    from saltus.evals import RunSummary, evaluate
+    from saltus.evals.importers import ImportResult, import_results
+    from saltus.models import Model, Series, load_model
+    from saltus.records import (
+        Aggregate,
+        Finding,
+        Interval,
+        ModelRecord,
+        Response,
+        RunRecord,
+        SaltusError,
+        Sample,
+        Score,
+    )
+    from saltus.report import write_report
+    from saltus.store import Store, open
+    from saltus.tasks import Suite, Task
+
+_HOME = {
+    "Aggregate": "records",
+    "Finding": "records",
+    "ImportResult": "evals.importers",
+    "Interval": "records",
+    "Model": "models",
+    "ModelRecord": "records",
+    "Response": "records",
+    "RunRecord": "records",
+    "RunSummary": "evals",
+    "SaltusError": "records",
+    "Sample": "records",
+    "Score": "records",
+    "Series": "models",
+    "Store": "store",
+    "Suite": "tasks",
+    "Task": "tasks",
+    "detect": "emergence",
+    "detect_all": "emergence",
+    "evaluate": "evals",
+    "import_results": "evals.importers",
+    "load_model": "models",
+    "open": "store",
+    "write_report": "report",
+}
+
+__all__ = [
+    "Aggregate",
+    "Finding",
+    "ImportResult",
+    "Interval",
+    "Model",
+    "ModelRecord",
+    "Response",
+    "RunRecord",
+    "RunSummary",
+    "SaltusError",
+    "Sample",
+    "Score",
+    "Series",
+    "Store",
+    "Suite",
+    "Task",
+    "__version__",
+    "detect",
+    "detect_all",
+    "evaluate",
+    "import_results",
+    "load_model",
+    "open",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'saltus' has no attribute {name!r}")
+    value = getattr(import_module(f"saltus.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,55 @@
+"""`saltus demo`: the whole pipeline on the embedded family, in the order a user would call it."""
+
+from __future__ import annotations
+
+import click
+
+from saltus.cli.output import emit, json_option, next_step, open_store, progress_bar, say, store_option
+
+AXES = ("step", "layers", "params")
+
+
+@click.command("demo")
+@click.option("-o", "--output", default="report.html", show_default=True, metavar="FILE", help="The report.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many samples a task.")
+@store_option
+@json_option
+def command(output: str, limit: int | None, store_path: str, as_json: bool) -> int:
+    """Evaluate the embedded models live, detect, and write a report. Takes a few minutes on two cores."""
+    from saltus.cli.detect import explain, show
+    from saltus.cli.progress import evaluation_progress
+    from saltus.emergence import detect_all
+    from saltus.evals import evaluate
+    from saltus.family import series
+    from saltus.report import write_report
+    from saltus.store import record_findings
+    from saltus.tasks import get_suite
+
+    suite = get_suite("family")
+    models = series(seed=0)
+    with open_store(store_path, create=True) as store:
+        if not as_json:
+            say(
+                f"Evaluating {len(models)} checkpoints of the embedded family on {len(suite.tasks)} tasks ..."
+            )
+        with progress_bar() as bar:
+            summary = evaluate(models, suite, store=store, limit=limit, progress=evaluation_progress(bar))
+        if not as_json:
+            say(
+                f"{summary.samples:,} samples, {summary.requests:,} requests, {summary.cached:,} cached, "
+                f"{summary.seconds:.0f} s."
+            )
+        points = store.points(family="tiro")
+        findings = [finding for axis in AXES for finding in detect_all(points, axis=axis, seed=0)]
+        record_findings(store, findings)
+        info = write_report(store, findings, output, title="The embedded family")
+    if as_json:
+        emit({"run": summary, "findings": findings, "report": info})
+        return 1 if summary.failed else 0
+    show(findings)
+    explain((f for f in findings if f.verdict in ("declining", "gradual", "not_above_chance")), most=1)
+    for problem in summary.problems:
+        click.echo(f"saltus: {problem}", err=True)
+    say(f"\nReport: {output} ({info.bytes / 1e6:.1f} MB), opens in any browser.")
+    next_step(f"saltus ls findings --store {store_path}")
+    return 1 if summary.failed else 0

@@ -1,0 +1,1 @@
+"""Room for signals, calibrated probabilities and the action that follows from them."""

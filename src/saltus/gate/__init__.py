@@ -1,0 +1,1 @@
+"""Room for candidate against reference: deltas, fingerprints, decision."""

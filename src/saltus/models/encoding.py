@@ -1,0 +1,121 @@
+"""Text to tokens and back for a local model: special tokens, pairs that belong together, stop strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from saltus.records.errors import ModelError
+
+Ids = list[int]
+_REMEMBERED = 50_000  # texts; checkpoints of one series are asked the same ones
+
+
+class Encoder:
+    """The tokenizer of a model, without padding, truncation or anything appended.
+
+    Args:
+        tokenizer: A transformers tokenizer.
+        end: Ids that end a text according to the model's configuration.
+    """
+
+    def __init__(self, tokenizer: Any, end: Sequence[int] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, Ids] = {}
+        self._finals: dict[str, np.ndarray[Any, np.dtype[np.bool_]] | None] = {}
+        eos = tokenizer.eos_token_id
+        self.end = frozenset(end) | (frozenset() if eos is None else frozenset((int(eos),)))
+        self._prefix = self._special_prefix()
+
+    def prompts(self, texts: Sequence[str]) -> list[Ids]:
+        """Tokens of each prompt, with the special tokens that the tokenizer puts in front (such as BOS)."""
+        return [self._started(ids, text) for ids, text in zip(self._encode(texts), texts, strict=True)]
+
+    def pairs(
+        self, contexts: Sequence[str], continuations: Sequence[Sequence[str]]
+    ) -> list[tuple[Ids, list[Ids]]]:
+        """Tokens of each context and of its continuations, as lm-evaluation-harness splits them.
+
+        White space at the end of a context goes to its continuations, both are tokenised together, and the
+        tokens past those of the context alone are the continuation.
+        """
+        texts: list[str] = []
+        for context, rest in zip(contexts, continuations, strict=True):
+            head, space = _without_trailing_space(context)
+            texts += [head, *(head + space + one for one in rest)]
+        encoded = iter(self._encode(texts))
+        split = []
+        for context, rest in zip(contexts, continuations, strict=True):
+            bare = next(encoded)
+            wholes = [next(encoded) for _ in rest]
+            split.append((self._started(bare, context), [whole[len(bare) :] for whole in wholes]))
+        return split
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Text of generated tokens, special tokens included."""
+        return str(
+            self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        )
+
+    def may_end(
+        self, tokens: np.ndarray[Any, np.dtype[np.int64]], stop: str
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each token could be the last one of a stop string, before any text is decoded."""
+        if stop not in self._finals:
+            self._finals[stop] = self._tokens_with(stop[-1])
+        finals = self._finals[stop]
+        if finals is None:
+            return np.ones(len(tokens), bool)
+        # The output layer may be wider than the vocabulary; what lies beyond ends nothing.
+        return np.asarray(finals[np.minimum(tokens, len(finals) - 1)])
+
+    def _tokens_with(self, character: str) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+        if not character.isascii() or character == " ":
+            return None  # may be spread over tokens, or be dropped where a token is decoded alone
+        size = max(len(self._tokenizer), max(self._tokenizer.get_vocab().values(), default=0) + 1)
+        alone = self._tokenizer.batch_decode([[i] for i in range(size)], clean_up_tokenization_spaces=False)
+        return np.array([*(character in text for text in alone), False])
+
+    def _encode(self, texts: Sequence[str]) -> list[Ids]:
+        fresh = list(dict.fromkeys(text for text in texts if text not in self._known))
+        if fresh:
+            if len(self._known) + len(fresh) > _REMEMBERED:
+                self._known = {
+                    text: ids for text in dict.fromkeys(texts) if (ids := self._known.get(text)) is not None
+                }
+            encoded = self._tokenizer(
+                fresh, add_special_tokens=False, padding=False, truncation=False, return_attention_mask=False
+            )["input_ids"]
+            self._known.update(zip(fresh, encoded, strict=True))
+        return [self._known[text] for text in texts]
+
+    def _started(self, ids: Ids, text: str) -> Ids:
+        prefix = self._prefix
+        if prefix and ids[: len(prefix)] == prefix:
+            return ids
+        if ids or prefix:
+            return [*prefix, *ids]
+        first = next(
+            (i for i in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id) if i is not None), None
+        )
+        if first is None:
+            raise ModelError(
+                f"the prompt {text!r} has no tokens and the tokenizer has neither BOS nor EOS for it; "
+                "give a prompt with text"
+            )
+        return [int(first)]
+
+    def _special_prefix(self) -> Ids:
+        bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = self._tokenizer("a")["input_ids"]
+        for start in range(len(full) - len(bare) + 1):
+            if full[start : start + len(bare)] == bare:
+                return list(full[:start])
+        return []
+
+
+def _without_trailing_space(context: str) -> tuple[str, str]:
+    head = context.rstrip()
+    return head, context[len(head) :]

@@ -1,0 +1,1 @@
+"""Room for live traffic against a reference: ingest, monitors, alerts, triage."""

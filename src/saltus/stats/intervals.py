@@ -1,0 +1,52 @@
+"""Intervals for a share of right answers, and the sample sizes that would make them narrow enough."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def clopper_pearson(hits: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Exact two-sided interval of a binomial share (Clopper and Pearson 1934).
+
+    Args:
+        hits: Right answers; fractions are taken as they are (a mean of partial marks times n).
+        n: Samples, at least 1.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        Lower and upper ends, shape of the broadcast inputs.
+
+    Examples:
+        >>> low, high = clopper_pearson(0, 100)
+        >>> float(low), round(float(high), 4)
+        (0.0, 0.0362)
+    """
+    from scipy.special import betaincinv
+
+    k, m = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float))
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(k <= 0, 0.0, betaincinv(np.maximum(k, 1e-9), np.maximum(m - k + 1, 1e-9), tail))
+        high = np.where(k >= m, 1.0, betaincinv(np.maximum(k + 1, 1e-9), np.maximum(m - k, 1e-9), 1 - tail))
+    return low, high
+
+
+def resolution(n: float, level: float = 0.95) -> float:
+    """Largest true share that a score of 0 in `n` samples cannot exclude (upper Clopper-Pearson end at 0).
+
+    Examples:
+        >>> round(resolution(1003), 5)
+        0.00367
+    """
+    return float(1 - ((1 - level) / 2) ** (1 / n))
+
+
+def samples_for_halfwidth(share: float, halfwidth: float, z: float = 1.645) -> int:
+    """Samples a point needs so that its normal interval reaches `halfwidth` to either side."""
+    spread = max(share * (1 - share), 0.02)
+    return math.ceil(spread * (z / halfwidth) ** 2)

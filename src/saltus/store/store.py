@@ -1,0 +1,233 @@
+"""The evidence store as other rooms see it: append rows, query them, and reach the ledger and the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from saltus.records.arrow import POINTS
+from saltus.store import queries
+from saltus.store.engine import Engine
+from saltus.store.folder import Lock
+from saltus.store.lake import Lake, PartWriter
+from saltus.store.queries import Names
+from saltus.store.query import Query
+from saltus.store.rows import Rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from saltus.store.cache import ResponseCache
+    from saltus.store.ledger import Ledger
+
+
+class Store:
+    """Evidence in one folder; made by `saltus.open`. Many processes may read and write at once.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock(path / ".lock")
+        self._lake = Lake(path / "lake", self._lock)
+        self._engine = Engine(self._lake)
+        self._lake.sweep()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open; the store may be used again afterwards."""
+        self._engine.close()
+        if "cache" in self.__dict__:
+            self.cache.close()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Plans, findings, decisions: append-only events in a hash chain."""
+        from saltus.store.ledger import Ledger
+
+        return Ledger(f"sqlite:///{self.path / 'ledger.sqlite'}")
+
+    @cached_property
+    def cache(self) -> ResponseCache:
+        """Model responses by content hash."""
+        from saltus.store.cache import ResponseCache
+
+        return ResponseCache(self.path / "cache.sqlite")
+
+    def append(self, table: str, rows: Rows, *, part: str | None = None) -> int:
+        """Add rows as one part, which appears whole or not at all.
+
+        Args:
+            table: models, runs, samples, responses, scores or aggregates.
+            rows: Structs of that table, an Arrow table or a record batch. Columns that Arrow data leaves out
+                get their default.
+            part: A name that says what the rows are. When a part of that name is there, nothing is written.
+
+        Returns:
+            Rows added.
+
+        Raises:
+            InputError: A row does not fit the table, or scores NaN.
+            StoreError: The disk is full or fails; nothing was added.
+        """
+        return self._lake.append(table, rows, part)
+
+    def has_part(self, table: str, part: str) -> bool:
+        """Whether `append` of this part would write nothing."""
+        return self._lake.has_part(table, part)
+
+    def writer(self, table: str, *, part: str | None = None) -> PartWriter:
+        """Write one part piece by piece in bounded memory.
+
+        Examples:
+            >>> import tempfile, saltus
+            >>> from saltus.records import RunRecord
+            >>> store = saltus.open(tempfile.mkdtemp())
+            >>> with store.writer("runs", part="mine") as writer:
+            ...     writer.write([RunRecord(id="r1", kind="run", source="demo", format="saltus")])
+            ...     writer.write([RunRecord(id="r2", kind="run", source="demo", format="saltus")])
+            >>> writer.added
+            2
+        """
+        return self._lake.writer(table, part)
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the store's one lock: for looking and then appending, when nobody may come between.
+
+        It waits for whoever holds it, is free again when the holder dies, and its thread may take it again.
+        """
+        return self._lock()
+
+    def sql(self, query: str, params: Sequence[Any] = ()) -> pa.Table:
+        """Run one query in DuckDB's SQL over models, runs, samples, responses, scores, aggregates and points.
+
+        It reads the store and nothing else: no files, no network, no settings, no writing.
+
+        Args:
+            query: One SELECT (or FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, EXPLAIN).
+            params: Values for `?` or `$1` in it.
+
+        Raises:
+            UsageError: The SQL is wrong or wants more than to read.
+            StoreError: A part cannot be read.
+        """
+        return self._engine.user_query(query, params)
+
+    def scores(
+        self,
+        *,
+        task: Names = None,
+        family: Names = None,
+        model: Names = None,
+        metric: Names = None,
+        run: Names = None,
+        variant: Names = None,
+    ) -> Query:
+        """Per-sample scores of all runs, joined with what is known of their models.
+
+        Each filter is a name, a pattern such as "hendrycksTest-*", or several; `model` is an id or a name.
+        """
+        filters: dict[str, Names] = {
+            "task": task,
+            "family": family,
+            "model": model,
+            "metric": metric,
+            "run": run,
+            "variant": variant,
+        }
+
+        def rows() -> pa.Table:
+            return self._engine.query(*queries.score_rows(filters))
+
+        def points(latest: bool) -> pa.Table:
+            epochs = self._engine.query(queries.HAS_EPOCHS)["epochs"][0].as_py()
+            found = self._engine.query(*queries.points(filters, latest=latest, epochs=epochs))
+            return found.cast(POINTS)
+
+        return Query(rows, points, filters)
+
+    def points(
+        self,
+        *,
+        task: Names = None,
+        family: Names = None,
+        model: Names = None,
+        metric: Names = None,
+        run: Names = None,
+        variant: Names = None,
+        latest: bool = True,
+    ) -> pa.Table:
+        """Means over samples, and means that were imported without samples: what a detector reads.
+
+        `stderr` is the samples' standard deviation (n - 1) over sqrt(n); repeats of one sample (epochs) are
+        averaged first. `chance` is the mean of the samples' chance, on metrics to which guessing applies.
+
+        Args:
+            task: This and the other filters as for `scores`.
+            family: See task.
+            model: See task.
+            metric: See task.
+            run: See task.
+            variant: See task.
+            latest: Where several runs measured the same, keep only the one that was created last.
+
+        Returns:
+            Columns as in `saltus.records.arrow.POINTS`, in a stable order.
+        """
+        chosen = self.scores(task=task, family=family, model=model, metric=metric, run=run, variant=variant)
+        return chosen.points(latest=latest)
+
+    def models(self) -> pa.Table:
+        """One row a model: the latest statement of each fact."""
+        return self._engine.query(queries.MODELS)
+
+    def runs(self) -> pa.Table:
+        """One row a run, oldest first, with the number of models and tasks it measured."""
+        return self._engine.query(queries.RUNS)
+
+    def tasks(self) -> pa.Table:
+        """One row a task: its metrics, and how many models, runs and samples it has."""
+        return self._engine.query(queries.TASKS)
+
+    def samples(
+        self,
+        task: Names,
+        *,
+        model: Names = None,
+        run: Names = None,
+        variant: Names = None,
+        sample: Names = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """What was asked, what each model said and how it was scored: one row a response.
+
+        Args:
+            task: This and the other filters as for `scores`.
+            model: See task.
+            run: See task.
+            variant: See task.
+            sample: Ids of samples.
+            limit: At most so many different samples (of all tasks together), the first by id.
+
+        Returns:
+            task, sample, model, run, variant, epoch, the columns of the sample and of the response, and
+            `scores`, a map from metric to value.
+        """
+        filters: dict[str, Names] = {"task": task, "model": model, "run": run, "variant": variant}
+        return self._engine.query(*queries.samples(filters, sample=sample, limit=limit))

@@ -1,0 +1,73 @@
+"""A task: named items, how to ask them, how to score the answers. A suite is a named list of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import msgspec
+
+from saltus.records.errors import UsageError
+from saltus.records.evidence import Sample
+from saltus.records.ids import content_hash
+
+Kind = Literal["generation", "multiple_choice", "loglikelihood"]
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked and how it is scored.
+
+    Attributes:
+        name: Unique in a suite, e.g. "recall".
+        kind: "generation" continues the prompt (and scores the target's log-probability beside it when a
+            metric needs it), "multiple_choice" compares the choices' log-probabilities, "loglikelihood"
+            scores the target.
+        items: Called once a run; gives the samples in a stable order.
+        metrics: Names from `saltus.tasks.metrics`; the first one is the headline.
+        chance: Score of guessing on the first metric, None when unknown.
+        description: One sentence for people.
+        max_tokens: Most tokens to generate.
+        stop: Strings that end a generated answer.
+        config: Whatever else defines the items (seed, size); part of the version.
+    """
+
+    name: str
+    kind: Kind
+    items: Callable[[], Sequence[Sample]]
+    metrics: tuple[str, ...]
+    chance: float | None = None
+    description: str = ""
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ()
+    config: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Content hash of everything that can change an answer; the metrics cannot."""
+        return content_hash(
+            [self.name, self.kind, self.max_tokens, self.stop, self.config, self.description], length=16
+        )
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """A named list of tasks that are run together."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    description: str = ""
+
+    def only(self, names: Sequence[str]) -> Suite:
+        """The suite with these tasks only, in their own order; all of them when no name is given.
+
+        Raises:
+            UsageError: A task is not in the suite.
+        """
+        there = [task.name for task in self.tasks]
+        for name in names:
+            if name not in there:
+                raise UsageError(
+                    f"suite {self.name} has no task {name!r}, it has {', '.join(there)}", field="task"
+                )
+        if not names:
+            return self
+        return Suite(self.name, tuple(task for task in self.tasks if task.name in names), self.description)
