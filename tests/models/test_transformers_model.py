@@ -211,6 +211,17 @@ def test_stop_strings_end_the_answer_and_are_not_part_of_it(saved: dict[str, Pat
     assert ended.text == free.text[: free.text.index(stop)]
     assert ended.finish == "stop"
     assert ended.completion_tokens < free.completion_tokens
+    # One token a character here: the ids are those of the text, without the stop string.
+    assert free.tokens == tuple(ALPHABET.index(letter) for letter in free.text)
+    assert ended.tokens == free.tokens[: len(ended.text)]
+
+
+def test_continuations_come_with_their_tokens(saved: dict[str, Path]) -> None:
+    model = TransformersModel(saved["gpt_neox"])
+    [scored] = model.loglikelihood([LoglikelihoodRequest("abc:", ("yes", "no"))])
+    ids = [tuple(ALPHABET.index(letter) for letter in text) for text in ("yes", "no")]
+    assert [one.tokens for one in scored.continuations] == ids
+    assert [len(one.logprobs) for one in scored.continuations] == [3, 2]
 
 
 def test_sampling_follows_the_seed_and_the_distribution(saved: dict[str, Path]) -> None:

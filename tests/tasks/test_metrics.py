@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +115,19 @@ def test_a_metric_must_fit_the_task() -> None:
     wrong = Task(name="t", kind="loglikelihood", items=tuple, metrics=("exact_match",))
     with pytest.raises(UsageError, match="task t is loglikelihood, which exact_match cannot score; use"):
         metrics_for(wrong)
+
+
+def test_edit_distance_counts_tokens_where_the_model_says_them() -> None:
+    said = Response(
+        run="r",
+        model="m",
+        task="t",
+        sample="s",
+        output="abcdef",
+        output_tokens=(11, 12),
+        target_tokens=(11, 13, 14),
+        logprobs=(-1.0, -1.0, -1.0),
+    )
+    assert METRICS["token_edit_distance"].compute(sample(target="abxxxxx"), said) == 2.0
+    silent = msgspec.structs.replace(said, output="", output_tokens=())
+    assert METRICS["token_edit_distance"].compute(sample(target="abxxxxx"), silent) == 3.0

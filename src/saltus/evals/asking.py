@@ -13,7 +13,7 @@ from saltus.records.errors import SaltusError
 from saltus.records.ids import content_hash
 from saltus.records.requests import GenerateRequest, Generation, Loglikelihood, LoglikelihoodRequest
 
-_FORMAT = 1  # of what is cached
+_FORMAT = 2  # of what is cached
 _GIVE_UP_AFTER = 8  # requests that failed alone, with no answer between them
 
 Q = TypeVar("Q", GenerateRequest, LoglikelihoodRequest)

@@ -36,13 +36,13 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def generates(self) -> bool:
         """Whether the prompt is continued."""
-        return self.task.kind == "generation" and any(metric.need == "output" for metric in self.metrics)
+        return self.task.kind == "generation" and any("output" in metric.needs for metric in self.metrics)
 
     @property
     def scores_text(self) -> bool:
         """Whether the log-probability of the target, or of the choices, is asked."""
         return self.task.kind != "generation" or any(
-            metric.need == "target_logprobs" for metric in self.metrics
+            "target_logprobs" in metric.needs for metric in self.metrics
         )
 
     @property
@@ -125,7 +125,10 @@ def _response(
             target = scored.continuations[sample.answer if sample.choices else 0]
             tokens = sum(len(one.logprobs) for one in scored.continuations)
             fields.update(
-                logprobs=target.logprobs, greedy=target.greedy, usage=(scored.prompt_tokens, tokens)
+                logprobs=target.logprobs,
+                greedy=target.greedy,
+                target_tokens=target.tokens,
+                usage=(scored.prompt_tokens, tokens),
             )
             if sample.choices:
                 totals = tuple(one.total for one in scored.continuations)
@@ -135,7 +138,9 @@ def _response(
         if (written := generation.answer) is not None:
             cut = max(cut, written.truncated)
             usage = (written.prompt_tokens, written.completion_tokens)
-            fields.update(output=written.text, finish=written.finish, usage=usage)
+            fields.update(
+                output=written.text, output_tokens=written.tokens, finish=written.finish, usage=usage
+            )
     failed = "; ".join(dict.fromkeys(problem for problem in problems if problem))
     if failed:
         fields["finish"] = "error"
@@ -173,7 +178,7 @@ def _score(sample: Sample, response: Response, metrics: Sequence[Metric], found:
 
 def _what_is_missing(response: Response, metrics: Sequence[Metric]) -> str:
     """Why the response cannot be scored; empty when it can."""
-    if not response.logprobs and any(metric.need == "target_logprobs" for metric in metrics):
+    if not response.logprobs and any("target_logprobs" in metric.needs for metric in metrics):
         return "the target has no tokens, so it has no log-probability"
     strange = [value for value in (*response.logprobs, *response.choice_logprobs) if not math.isfinite(value)]
     return f"the model gave a log-probability of {strange[0]}" if strange else ""

@@ -60,6 +60,8 @@ class Draft:
             cuts = [at for stop in self.request.stop if stop and (at := text.find(stop)) >= 0]
             if cuts:
                 self.finish, self.text = "stop", text[: min(cuts)]
+                while self.tokens and len(encoder.text(self.tokens[:-1])) >= len(self.text):
+                    self.tokens.pop()  # it only wrote what was cut off
                 return
         if len(self.tokens) >= self.room:
             self.finish, self.text = "length", encoder.text(self.tokens)
@@ -74,6 +76,7 @@ class Draft:
             prompt_tokens=len(self.prompt),
             completion_tokens=len(self.logprobs),
             truncated=self.truncated,
+            tokens=tuple(self.tokens),
         )
 
 

@@ -121,12 +121,13 @@ class TransformersModel:
         return [
             Loglikelihood(
                 continuations=tuple(
-                    Continuation(tuple(logprobs), tuple(greedy)) for logprobs, greedy in found
+                    Continuation(tuple(logprobs), tuple(greedy), tuple(ids))
+                    for (logprobs, greedy), ids in zip(found, rest, strict=True)
                 ),
                 prompt_tokens=len(context),
                 truncated=len(whole) - len(context),
             )
-            for (whole, _), (context, _), found in zip(pairs, fitted, scores, strict=True)
+            for (whole, _), (context, rest), found in zip(pairs, fitted, scores, strict=True)
         ]
 
     def close(self) -> None:

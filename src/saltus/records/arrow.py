@@ -65,6 +65,8 @@ RESPONSES = pa.schema(
         ("variant", pa.string()),
         ("epoch", pa.int32()),
         ("output", pa.string()),
+        ("output_tokens", pa.list_(pa.int32())),
+        ("target_tokens", pa.list_(pa.int32())),
         ("logprobs", pa.list_(pa.float32())),
         ("greedy", pa.list_(pa.bool_())),
         ("choice_logprobs", pa.list_(pa.float32())),

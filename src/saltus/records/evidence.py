@@ -99,6 +99,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         output: Generated text; for multiple choice the text of the likeliest choice.
+        output_tokens: Token ids of a generated output, empty where the model does not say them.
+        target_tokens: Token ids of the target, likewise.
         logprobs: Log-probability of each target token, nats.
         greedy: Whether each target token was the likeliest one at its place.
         choice_logprobs: Summed log-probability of each choice, nats.
@@ -114,6 +116,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
     epoch: int = 0
     output: str = ""
+    output_tokens: tuple[int, ...] = ()
+    target_tokens: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     greedy: tuple[bool, ...] = ()
     choice_logprobs: tuple[float, ...] = ()

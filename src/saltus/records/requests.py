@@ -33,6 +33,7 @@ class Generation(msgspec.Struct, frozen=True):
         prompt_tokens: Tokens of the prompt as it was used.
         completion_tokens: Tokens generated.
         truncated: Tokens that were cut from the left of the prompt to fit the model's context.
+        tokens: Token ids of the text, empty where the model does not say them.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Generation(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     truncated: int = 0
+    tokens: tuple[int, ...] = ()
 
 
 class LoglikelihoodRequest(msgspec.Struct, frozen=True):
@@ -51,10 +53,11 @@ class LoglikelihoodRequest(msgspec.Struct, frozen=True):
 
 
 class Continuation(msgspec.Struct, frozen=True):
-    """Log-probability of each token of one continuation, nats, and whether each was the likeliest."""
+    """Of each token of one continuation: log-probability (nats), whether it was the likeliest, its id."""
 
     logprobs: tuple[float, ...]
     greedy: tuple[bool, ...]
+    tokens: tuple[int, ...] = ()
 
     @property
     def total(self) -> float:

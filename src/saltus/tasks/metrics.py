@@ -6,7 +6,7 @@ What the numbers mean (bounds, direction, partners) stands in `saltus.records.me
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 import msgspec
@@ -29,13 +29,13 @@ class Metric(msgspec.Struct, frozen=True):
 
     Attributes:
         name: As it stands in the store.
-        need: "output" (generated text), "target_logprobs" (those of the target's tokens, with greedy flags)
-            or "choice_logprobs" (the sum of each choice).
+        needs: "output" (generated text and its tokens), "target_logprobs" (those of the target's tokens, with
+            the tokens and greedy flags), "choice_logprobs" (the sum of each choice).
         compute: The score of one response.
     """
 
     name: str
-    need: Need
+    needs: tuple[Need, ...]
     compute: Callable[[Sample, Response], float]
 
 
@@ -78,21 +78,26 @@ def brier(sample: Sample, response: Response) -> float:
 
 
 def token_edit_distance(sample: Sample, response: Response) -> float:
-    """Characters to insert, delete or replace from output to target, white space at the ends aside."""
+    """Tokens to insert, delete or replace from output to target (Levenshtein; arXiv:2304.15004).
+
+    Characters are counted instead where a model does not say its tokens.
+    """
+    if response.target_tokens and (response.output_tokens or not response.output):
+        return float(edit_distance(response.output_tokens, response.target_tokens))
     return float(edit_distance(response.output.strip(), sample.target.strip()))
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("exact_match", "output", exact_match),
-        Metric("token_edit_distance", "output", token_edit_distance),
-        Metric("target_logprob", "target_logprobs", target_logprob),
-        Metric("token_accuracy", "target_logprobs", token_accuracy),
-        Metric("greedy_match", "target_logprobs", greedy_match),
-        Metric("choice_correct", "choice_logprobs", choice_correct),
-        Metric("choice_grade", "choice_logprobs", choice_grade),
-        Metric("brier", "choice_logprobs", brier),
+        Metric("exact_match", ("output",), exact_match),
+        Metric("token_edit_distance", ("output", "target_logprobs"), token_edit_distance),
+        Metric("target_logprob", ("target_logprobs",), target_logprob),
+        Metric("token_accuracy", ("target_logprobs",), token_accuracy),
+        Metric("greedy_match", ("target_logprobs",), greedy_match),
+        Metric("choice_correct", ("choice_logprobs",), choice_correct),
+        Metric("choice_grade", ("choice_logprobs",), choice_grade),
+        Metric("brier", ("choice_logprobs",), brier),
     )
 }
 
@@ -108,7 +113,7 @@ def metrics_for(task: Task, names: tuple[str, ...] | None = None) -> tuple[Metri
         UsageError: A metric does not exist, or the task's own ones do not fit it.
     """
     asked = task.metrics if names is None else names
-    fitting = [name for name, metric in METRICS.items() if metric.need in _GIVEN[task.kind]]
+    fitting = [name for name, metric in METRICS.items() if set(metric.needs) <= set(_GIVEN[task.kind])]
     for name in asked:
         if name not in METRICS:
             raise UsageError(f"no metric is called {name!r}, there are {', '.join(METRICS)}", field="metrics")
@@ -134,8 +139,8 @@ def choice_probabilities(response: Response) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def edit_distance(one: str, other: str) -> int:
-    """Levenshtein distance in characters.
+def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
+    """Levenshtein distance between two sequences, in their elements.
 
     Examples:
         >>> edit_distance("kitten", "sitting")
