@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -78,12 +79,27 @@ def drawn(page: Any, count: int = 1) -> None:
     until(page, f"document.querySelectorAll('{charts}').length >= {count}")
 
 
+def at(page: Any, address: str) -> None:
+    """Wait until the page at an address that starts so is complete; the address changes first."""
+    until(
+        page,
+        "document.documentElement.dataset.shown === location.hash"
+        f" && location.hash.startsWith({json.dumps(address)})",
+    )
+
+
+def visit(page: Any, url: str) -> None:
+    """Open an address and wait for its page."""
+    page.goto(url)
+    at(page, url.partition("report.html")[2])
+
+
 def heading(page: Any) -> str:
     return str(page.locator("section:not([hidden]) h1").first.inner_text())
 
 
 def test_overview_shows_verdicts_and_a_heat_map(page: Any, report: str) -> None:
-    page.goto(report)
+    visit(page, report)
     assert page.locator("#findings tbody tr:visible").count() == 11
     first = page.locator("#findings tbody tr").first
     assert "Breakthrough" in first.inner_text()
@@ -97,7 +113,7 @@ def test_overview_shows_verdicts_and_a_heat_map(page: Any, report: str) -> None:
 
 
 def test_filter_narrows_the_list(page: Any, report: str) -> None:
-    page.goto(report)
+    visit(page, report)
     page.keyboard.press("/")
     until(page, "document.activeElement.id === 'filter'")
     page.keyboard.type("recall breakthrough step")
@@ -110,9 +126,9 @@ def test_filter_narrows_the_list(page: Any, report: str) -> None:
 
 
 def test_a_row_leads_to_charts_then_to_samples_and_back(page: Any, report: str) -> None:
-    page.goto(report)
+    visit(page, report)
     page.locator("#findings tbody tr", has_text="toy-e by training step").first.locator("td").nth(4).click()
-    page.wait_for_url("**/report.html" + RECALL)
+    at(page, RECALL)
     assert heading(page) == "Recall appears at step 475 [450, 550]"
     drawn(page)
     chart = page.locator("section:not([hidden]) [data-drawn] svg")
@@ -121,28 +137,29 @@ def test_a_row_leads_to_charts_then_to_samples_and_back(page: Any, report: str) 
     assert chart.locator("text", has_text="chance").count() == 1
     assert chart.locator("text", has_text="Training step →").count() == 2
     page.locator("table.points tr", has_text="toy-e@step500").locator("td").nth(2).click()
-    page.wait_for_url("**/report.html" + POINT)
+    at(page, POINT)
     assert "20 of 24 shown" in page.locator("section:not([hidden])").inner_text()
     page.go_back()
-    until(page, "location.hash.startsWith('#/finding/')")
+    at(page, "#/finding/")
     assert heading(page).startswith("Recall appears")
     page.go_back()
-    until(page, "!document.querySelector('[data-page=overview]').hidden")
+    at(page, "")
+    assert page.locator("[data-page=overview]").is_visible()
 
 
 def test_a_dot_of_the_chart_leads_to_its_samples(page: Any, report: str) -> None:
-    page.goto(report + RECALL)
+    visit(page, report + RECALL)
     drawn(page)
     dot = page.locator("section:not([hidden]) [data-drawn] svg .mark-symbol path").last
     dot.hover()
     assert page.locator(".tip").inner_text().splitlines()[0] == "toy-e@step2000"
     assert "24 samples" in page.locator(".tip").inner_text()
     dot.click()
-    until(page, "location.hash.startsWith('#/point/recall-step')")
+    at(page, "#/point/recall-step")
 
 
 def test_samples_open_and_hostile_text_stays_text(page: Any, report: str) -> None:
-    page.goto(report + POINT)
+    visit(page, report + POINT)
     row = page.locator("table.samples button.expand", has_text="window.pwned").first
     row.click()
     detail = page.locator("tr.detail")
@@ -152,12 +169,12 @@ def test_samples_open_and_hostile_text_stays_text(page: Any, report: str) -> Non
     row.click()
     assert not detail.is_visible()
     page.keyboard.press("]")
-    until(page, "location.hash.endsWith('toy-e%40step550')")
+    at(page, "#/point/recall-step-0123456789/toy-e%40step550")
 
 
 @pytest.mark.parametrize("task", ["recall", "over'ride"])
 def test_the_sql_command_gives_all_samples(page: Any, report: str, store: Any, task: str) -> None:
-    page.goto(f"{report}#/point/{quote(task)}-step-0123456789/toy-e%40step500")
+    visit(page, f"{report}#/point/{quote(task)}-step-0123456789/toy-e%40step500")
     words = shlex.split(page.locator("code.command").inner_text())
     assert words[:2] == ["saltus", "sql"]
     assert len(words) == 3
@@ -165,7 +182,7 @@ def test_the_sql_command_gives_all_samples(page: Any, report: str, store: Any, t
 
 
 def test_multiple_choice_shows_its_choices(page: Any, report: str) -> None:
-    page.goto(report + "#/point/parity-params-0123456789/toy-c%40step2000")
+    visit(page, report + "#/point/parity-params-0123456789/toy-c%40step2000")
     page.locator("table.samples button.expand").first.click()
     text = page.locator("tr.detail table").inner_text()
     assert "even" in text
@@ -173,22 +190,22 @@ def test_multiple_choice_shows_its_choices(page: Any, report: str) -> None:
 
 
 def test_the_keyboard_is_enough(page: Any, report: str) -> None:
-    page.goto(report)
+    visit(page, report)
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    until(page, "location.hash.startsWith('#/finding/')")
+    at(page, "#/finding/")
     until(page, "document.activeElement.tagName === 'H1'")
     page.keyboard.press("]")
-    until(page, "location.hash.includes('recite')")
+    at(page, "#/finding/recite")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    until(page, "location.hash.startsWith('#/point/recite')")
+    at(page, "#/point/recite")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     assert page.locator("tr.detail").is_visible()
     page.keyboard.press("u")
-    until(page, "location.hash.startsWith('#/finding/recite')")
+    at(page, "#/finding/recite")
 
 
 @pytest.mark.parametrize(
@@ -205,21 +222,21 @@ def test_the_keyboard_is_enough(page: Any, report: str) -> None:
     ],
 )
 def test_every_state_has_an_address(page: Any, report: str, address: str, words: str) -> None:
-    page.goto(report + address)
+    visit(page, report + address)
     assert heading(page) == words
     if address.startswith(("#/task", "#/training")):
         drawn(page, 2)
 
 
 def test_imported_values_say_where_they_are_from(page: Any, report: str) -> None:
-    page.goto(report + "#/point/imported-0123/toy-a%40step2000")
+    visit(page, report + "#/point/imported-0123/toy-a%40step2000")
     note = page.locator("section:not([hidden]) .note").inner_text()
     assert "results/toy.json" in note
     assert "lm-eval" in note
 
 
 def test_csv_holds_the_points(page: Any, report: str, tmp_path: Path) -> None:
-    page.goto(report + RECALL)
+    visit(page, report + RECALL)
     with page.expect_download() as download:
         page.locator("section:not([hidden]) .toolbar button", has_text="CSV").click()
     target = tmp_path / "points.csv"
@@ -237,11 +254,11 @@ def test_nothing_is_wider_than_the_screen(page: Any, report: str, width: int, sc
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
     for address in ("#/", RECALL, "#/task/recite", POINT, "#/training", "#/models", "#/runs", "#/methods"):
-        page.goto(report + address)
+        visit(page, report + address)
         if address == RECALL:
             drawn(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    page.goto(report + RECALL)
+    visit(page, report + RECALL)
     drawn(page)
     box = page.locator("section:not([hidden]) [data-drawn] svg").bounding_box()
     assert box["x"] + box["width"] <= width
@@ -253,7 +270,7 @@ def test_nothing_is_wider_than_the_screen(page: Any, report: str, width: int, sc
 def test_the_policy_forbids_code_from_strings_and_requests(browser: Any, report: str) -> None:
     context = browser.new_context(bypass_csp=False)
     page = context.new_page()
-    page.goto(report)
+    visit(page, report)
     for attempt in ("new Function('return 1')()", "eval('1')"):
         refused = page.evaluate(
             "code => new Promise(done => { const s = document.createElement('script'); s.textContent = code;"

@@ -89,6 +89,7 @@ def command(
     if as_json:
         emit({"findings": findings})
         return 0
+    explain(jumps(findings))
     show(findings)
     if there[1:]:
         say(f"Looked along {there[0]}; the evidence also reaches along {', '.join(there[1:])} (--axis).")
@@ -128,15 +129,20 @@ def show(findings: Sequence[Finding]) -> None:
             for f in sort_findings(findings)
         ),
     )
-    explain(finding for finding in findings if finding.verdict in ("emergent", "accelerating"))
 
 
 def explain(findings: Iterable[Finding], *, most: int = 3) -> None:
     """Say each finding in words, with its first reasons."""
     for finding in sort_findings(list(findings)):
-        say(f"{GLYPHS[finding.verdict]} {finding.headline}")
+        where = f"{finding.series or finding.family} by {finding.axis}"
+        say(f"{GLYPHS[finding.verdict]} {finding.headline} ({where})")
         for reason in finding.reasons[:most]:
             say(f"    {reason}")
+
+
+def jumps(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that jump."""
+    return [finding for finding in findings if finding.verdict in ("emergent", "accelerating")]
 
 
 def sort_findings(findings: Sequence[Finding]) -> list[Finding]:

@@ -21,6 +21,7 @@ _NOUNS = {
     "flops": "FLOPs",
     "layers": "layers",
     "width": "hidden units",
+    "heads": "heads",
 }
 _STRETCH = 2.0  # decades that a linear axis counts as, from end to end
 
@@ -70,6 +71,12 @@ class AxisMap:
                 return f"{'date' if self.axis == 'released' else self.axis} {a} and {b}"
             case _:
                 return f"{a} and {b} {_NOUNS[self.axis]}"
+
+
+def noun(name: str, *, capital: bool = False) -> str:
+    """What an axis or attribute counts: "layers", "FLOPs"."""
+    word = _NOUNS.get(name, name)
+    return word[0].upper() + word[1:] if capital else word
 
 
 def check_axis(axis: str) -> None:

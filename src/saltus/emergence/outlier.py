@@ -13,7 +13,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from saltus.emergence.axis import TRAINING, count, place
+from saltus.emergence.axis import TRAINING, count, noun, place
 from saltus.emergence.series import ATTRIBUTES, Series, number
 from saltus.stats import CurveFit, Noise, ShapeGrid, refine
 
@@ -22,7 +22,6 @@ Floats = NDArray[np.float64]
 _FAR = 6.0  # standard deviations from the nearest curve that the other points support
 _FEWEST = 6
 _GAP = 0.1  # and no less than this on the scale of scores
-_NOUNS = {"params": "Parameters", "flops": "FLOPs", "tokens": "Tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +111,9 @@ def _reasons(
     if series.axis in TRAINING:
         at = place(series.axis, float(series.x[index]))
         return (f"{name} at {at} {far}: this one checkpoint is left out of the fit.",)
-    noun = _NOUNS.get(series.axis, series.axis.capitalize())
-    verb = "do" if series.axis in (*_NOUNS, "layers") else "does"
-    first = f"{name} {far}: it is left out of the fit. {noun} alone {verb} not order these models."
+    what = noun(series.axis, capital=True)
+    verb = "do" if what.endswith("s") and series.axis != "loss" else "does"
+    first = f"{name} {far}: it is left out of the fit. {what} alone {verb} not order these models."
     attribute = _ordering_attribute(series, used, y)
     return (first,) if attribute is None else (first, attribute)
 
@@ -128,7 +127,8 @@ def _ordering_attribute(series: Series, used: NDArray[np.int64], y: Floats) -> s
     tried = []
     for name in names:
         column = np.array([number(series.rows[i].get(name)) for i in used], float)
-        if np.isfinite(column).all() and len(np.unique(column)) > 1:
+        same_order = np.array_equal(_ranks(column), _ranks(series.x[used]))  # it says nothing new
+        if np.isfinite(column).all() and len(np.unique(column)) > 1 and not same_order:
             tried.append((name, column))
     for name, column in tried:
         if column[can].min() > column[~can].max():
@@ -140,8 +140,12 @@ def _ordering_attribute(series: Series, used: NDArray[np.int64], y: Floats) -> s
             )
             low, high = count(name, column[~can].max()), count(name, column[can].min())
             return (
-                f"{name.capitalize()} order them: every model with {high} {name} or more scores above "
-                f"{middle:.2f}, "
-                f"every one with {low} or fewer below (exact permutation p = {p:.3f}{many})."
+                f"{noun(name, capital=True)} order them: every model with {high} {noun(name)} or more scores "
+                f"above {middle:.2f}, every one with {low} or fewer below "
+                f"(exact permutation p = {p:.3f}{many})."
             )
     return None
+
+
+def _ranks(values: Floats) -> NDArray[np.intp]:
+    return np.unique(values, return_inverse=True)[1]

@@ -50,7 +50,7 @@ function route(first) {
   if (!first) heading.focus({ preventScroll: true });
   window.scrollTo(0, forward ? 0 : scrolled.get(location.hash) || 0);
   forward = false;
-  here = location.hash;
+  here = document.documentElement.dataset.shown = location.hash; // says from outside that the page is complete
 }
 
 function notFound() {
