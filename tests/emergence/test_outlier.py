@@ -51,3 +51,14 @@ def test_two_outliers_are_left_alone(made: Any) -> None:
     mean[[5, 7]] = 0.3
     finding = detect(made(X, measured(mean), n=256, chance=0.27), axis="params")
     assert all(p.used for p in finding.points)
+
+
+def test_where_two_models_could_be_the_odd_one_the_recorded_control_is(made: Any) -> None:
+    mean = STEP.copy()
+    mean[4] = 0.3  # low, high, low, high, ...: either the third or the fourth model breaks the rest's curve
+    roles = ["control" if i == 4 else "" for i in range(9)]
+    plain = detect(made(X, measured(mean), n=256, chance=0.27), axis="params")
+    assert all(p.used for p in plain.points)
+    finding = detect(made(X, measured(mean), n=256, chance=0.27, role=roles), axis="params")
+    assert finding.verdict == "emergent"
+    assert [p.model for p in finding.points if not p.used] == ["model-4"]

@@ -51,8 +51,8 @@ def command(
         emit(result)
     else:
         say(
-            f"{result.added:,} rows added, {result.skipped:,} were there already; "
-            f"{result.models} models, {result.tasks} tasks."
+            f"Rows added: {result.added:,}; there already: {result.skipped:,}; "
+            f"models: {result.models:,}; tasks: {result.tasks:,}."
         )
         for note in result.notes:
             say(note)

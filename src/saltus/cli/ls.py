@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -29,6 +30,9 @@ def command(what: str, store_path: str, as_json: bool) -> int:
         emit({what: rows})
         return 0
     columns = [name for name in _COLUMNS[what] if any(row.get(name) not in (None, "") for row in rows)]
+    for row in rows:
+        if "created" in row:
+            row["created"] = datetime.fromtimestamp(row["created"]).astimezone().isoformat(" ", "seconds")
     table(columns or _COLUMNS[what], ([row.get(name) for name in columns] for row in rows))
     next_step(f"saltus detect --store {store_path}" if rows else f"saltus demo --store {store_path}")
     return 0

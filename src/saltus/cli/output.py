@@ -105,6 +105,8 @@ def cell(value: Any) -> str:
     """Write one value the way people read it: 1.2M for big numbers, a dash for nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(cell, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return magnitude(value)

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 _FAR = 6.0  # standard deviations from the nearest curve that the other points support
 _FEWEST = 6
+_CLEARLY = 30.0  # chi-square by which one point must explain more than the next
 _GAP = 0.1  # and no less than this on the scale of scores
 
 
@@ -53,7 +54,7 @@ def find_outlier(
 
     All must hold: no curve fits all points (chi-square p below 1e-4 / n); without the point one does (p above
     .01); the point lies between the others and 6 standard deviations from every curve that they support; no
-    other point would do.
+    other point would do, or of those that would it alone was recorded as a control.
     """
     from scipy.stats import chi2
 
@@ -74,9 +75,12 @@ def find_outlier(
         if distance > _FAR and abs(y[index] - expected) > _GAP:
             found.append((fit.best.rss, int(index), expected, distance))
     found.sort()
-    if not found or (len(found) > 1 and found[1][0] < found[0][0] + 30):
+    alike = [one for one in found if one[0] < found[0][0] + _CLEARLY]
+    if len(alike) > 1:  # the data cannot say which model is odd; one that was recorded as a control is
+        alike = [one for one in alike if series.rows[one[1]].get("role") == "control"]
+    if len(alike) != 1:
         return None
-    _, index, expected, distance = found[0]
+    _, index, expected, distance = alike[0]
     return Outlier(index, expected, distance, _reasons(series, used, y, index, expected, distance))
 
 
