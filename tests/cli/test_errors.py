@@ -163,6 +163,14 @@ def test_sql_error_is_one_sentence_and_writing_is_refused(call: Call, tmp_path: 
     assert not target.exists()
 
 
+def test_a_filter_that_matches_nothing_names_what_there_is(call: Call, tmp_path: Path) -> None:
+    assert call("import", "csv", write(tmp_path / "s.csv", GOOD))[0] == 0
+    code, _, err = call("detect", "--family", "g", "--task", "u*")
+    assert code == 2
+    assert "--family g --task u*" in one_sentence(err)
+    assert "the families f and the tasks t" in err
+
+
 def test_report_without_findings_names_the_verb_to_run_first(call: Call, tmp_path: Path) -> None:
     assert call("import", "csv", write(tmp_path / "s.csv", GOOD))[0] == 0
     code, _, err = call("report", "-o", str(tmp_path / "r.html"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,11 @@ from saltus.cli.output import (
     table,
 )
 from saltus.cli.progress import counter
+from saltus.records.errors import UsageError
 from saltus.records.findings import AXES, Finding, Interval
+
+if TYPE_CHECKING:
+    from saltus.store import Store
 
 GLYPHS = {
     "emergent": "▲",
@@ -72,6 +77,8 @@ def command(
         return _explain(why, store_path, as_json)
     with open_store(store_path) as store:
         points = store.points(family=family, task=list(tasks) or None)
+        if points.num_rows == 0:
+            raise _nothing(store, family, tasks)
         there = () if axes else usable_axes(points)
         findings: list[Finding] = []
         with progress_bar() as bar:
@@ -140,6 +147,25 @@ def explain(findings: Iterable[Finding], *, most: int = 3) -> None:
             say(f"    {reason}")
 
 
+def _nothing(store: Store, family: str | None, tasks: Sequence[str]) -> UsageError:
+    """What to say when the filters leave no score, or there is none."""
+    families = sorted({str(name) for name in store.models()["family"].to_pylist() if name})
+    names = store.tasks()["task"].to_pylist()
+    if not names:
+        return UsageError(
+            "The store has no scores yet; `saltus run`, `saltus import` or `saltus demo` bring some."
+        )
+    asked = " ".join([*([f"--family {family}"] if family else []), *(f"--task {task}" for task in tasks)])
+    return UsageError(
+        f"Nothing matches {asked}; the store has the families {_few(families)} and the tasks {_few(names)}.",
+        field="family" if family else "task",
+    )
+
+
+def _few(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def jumps(findings: Iterable[Finding]) -> list[Finding]:
     """Those that jump."""
     return [finding for finding in findings if finding.verdict in ("emergent", "accelerating")]
@@ -170,7 +196,6 @@ def _interval(interval: Interval | None) -> str:
 
 
 def _explain(prefix: str, store_path: str, as_json: bool) -> int:
-    from saltus.records.errors import UsageError
     from saltus.store import load_findings
 
     with open_store(store_path) as store:
