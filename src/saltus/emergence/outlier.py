@@ -56,12 +56,12 @@ def find_outlier(
     .01); the point lies between the others and 6 standard deviations from every curve that they support; no
     other point would do, or of those that would it alone was recorded as a control.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     if len(used) < _FEWEST or len(np.unique(u[used])) < 4:
         return None
     full = _fit(used, u, y, noise, grid)
-    if chi2.sf(full.best.rss, max(len(used) - full.best.degrees, 1)) > 1e-4 / len(used):
+    if chdtrc(max(len(used) - full.best.degrees, 1), full.best.rss) > 1e-4 / len(used):
         return None
     found: list[tuple[float, int, float, float]] = []
     for index in used:
@@ -69,7 +69,7 @@ def find_outlier(
         if len(np.unique(u[rest])) < 3 or not u[rest].min() < u[index] < u[rest].max():
             continue  # beyond the others there is no curve to lie off
         fit = _fit(rest, u, y, noise, grid)
-        if chi2.sf(fit.best.rss, max(len(rest) - fit.best.degrees, 1)) < 0.01:
+        if chdtrc(max(len(rest) - fit.best.degrees, 1), fit.best.rss) < 0.01:
             continue
         expected, distance = _nearest(fit, u[index], y[index], noise, int(index))
         if distance > _FAR and abs(y[index] - expected) > _GAP:

@@ -131,7 +131,7 @@ class CurveFit:
         points less level and corners used. A jump along training needs this to be small: the rate per plain
         step must rise somewhere.
         """
-        from scipy.stats import chi2
+        from scipy.special import chdtrc
 
         rows = np.flatnonzero(self.grid.code == CODE["concave"])
         if not len(rows):
@@ -139,7 +139,7 @@ class CurveFit:
         slope = np.diff(self.grid.concave) / np.diff(10**self.grid.knots)
         corners = 1 + int((np.diff(slope) < -1e-9 * max(slope.max(), 1e-300)).sum())
         rss = float(self.rss[rows].min()) / self.monotone_dispersion()
-        return float(chi2.sf(rss, max(self.n - 1 - corners, 1)))
+        return float(chdtrc(max(self.n - 1 - corners, 1), rss))
 
     def monotone_dispersion(self) -> float:
         """Scatter about the best non-decreasing curve, at least 1: noise alone, in however many stages."""
