@@ -121,3 +121,18 @@ def test_the_report_is_one_file_without_addresses(demo: tuple[Path, dict[str, An
     assert "recall" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
+
+
+def test_the_terminal_says_reasons_then_the_table_the_report_and_the_next_command(
+    demo: tuple[Path, dict[str, Any]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = demo
+    assert main(["demo", "--store", str(folder / "evidence"), "-o", str(folder / "again.html")]) == 0
+    text = capfd.readouterr().out
+    words, _, rest = text.partition("q trend/accel/sharp")
+    assert "tiro-1x48 (recorded as a control)" in words
+    assert " facts rises gradually" in words
+    assert "curves with a rate that never rises explain it" in words
+    assert "▼ override declines" in words
+    assert "(90 % interval of the change" in words
+    assert rest.index("again.html") < rest.index("Next: saltus")

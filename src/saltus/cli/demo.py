@@ -16,7 +16,7 @@ AXES = ("step", "layers", "params")
 @json_option
 def command(output: str, limit: int | None, store_path: str, as_json: bool) -> int:
     """Evaluate the embedded models live, detect, and write a report. Takes a few minutes on two cores."""
-    from saltus.cli.detect import explain, jumps, show
+    from saltus.cli.detect import explain, show
     from saltus.cli.progress import evaluation_progress
     from saltus.emergence import detect_all
     from saltus.evals import evaluate
@@ -47,8 +47,7 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
         emit({"run": summary, "findings": findings, "report": info})
         return 1 if summary.failed else 0
     say()
-    explain(jumps(findings))
-    explain((finding for finding in findings if finding not in jumps(findings)), most=0)
+    explain(findings)
     say()
     show(findings)
     for problem in summary.problems:

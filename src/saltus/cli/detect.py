@@ -36,6 +36,7 @@ GLYPHS = {
     "below_threshold": "─",
     "too_few_scales": "?",
 }
+JUMPS = ("emergent", "accelerating")
 
 
 @click.command("detect")
@@ -96,7 +97,7 @@ def command(
     if as_json:
         emit({"findings": findings})
         return 0
-    explain(jumps(findings))
+    explain(finding for finding in findings if finding.verdict in JUMPS)
     show(findings)
     if there[1:]:
         say(f"Looked along {there[0]}; the evidence also reaches along {', '.join(there[1:])} (--axis).")
@@ -138,12 +139,12 @@ def show(findings: Sequence[Finding]) -> None:
     )
 
 
-def explain(findings: Iterable[Finding], *, most: int = 3) -> None:
-    """Say each finding in words, with its first reasons."""
+def explain(findings: Iterable[Finding]) -> None:
+    """Say each finding in words, with its first reasons: three for a jump, one for the others."""
     for finding in sort_findings(list(findings)):
         where = f"{finding.series or finding.family} by {finding.axis}"
         say(f"{GLYPHS[finding.verdict]} {finding.headline} ({where})")
-        for reason in finding.reasons[:most]:
+        for reason in finding.reasons[: 3 if finding.verdict in JUMPS else 1]:
             say(f"    {reason}")
 
 
@@ -164,11 +165,6 @@ def _nothing(store: Store, family: str | None, tasks: Sequence[str]) -> UsageErr
 
 def _few(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def jumps(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that jump."""
-    return [finding for finding in findings if finding.verdict in ("emergent", "accelerating")]
 
 
 def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
