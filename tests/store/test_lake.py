@@ -3,6 +3,7 @@
 import os
 import time
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -16,6 +17,7 @@ from saltus.records import (
     Sample,
     Score,
     StoreError,
+    ToolCall,
     UsageError,
 )
 from saltus.records.arrow import TABLES
@@ -37,7 +39,14 @@ ROWS = {
     "runs": [RunRecord(id="r1", kind="import", source="file.json", format="lm-eval", rows=4, created=12.5)],
     "samples": [
         Sample(
-            task="t", task_version="v", id="a", input="2+2=", target="4", chance=0.1, slices={"kind": "sum"}
+            task="t",
+            task_version="v",
+            id="a",
+            input="2+2=",
+            target="4",
+            chance=0.1,
+            slices={"kind": "sum"},
+            extra={"turns": ["and now?"], "ordered": True},
         ),
         Sample(
             task="t", task_version="v", id="b", input="é 漢 \x00", target="", choices=("x", "y"), answer=1
@@ -45,6 +54,7 @@ ROWS = {
     ],
     "responses": [
         Response(run="r1", model="m", task="t", sample="a", output="4", logprobs=(-0.5, -1.0), usage=(3, 1)),
+        Response(run="r1", model="m", task="t", sample="aa", tool_calls=(ToolCall("add", '{"a": 1}', "c1"),)),
         Response(
             run="r1", model="m", task="t", sample="b", greedy=(True, False), choice_logprobs=(-1.5, -2.0)
         ),
@@ -76,6 +86,12 @@ def _order(table):
 
 def _given(row, name):
     places = {"prompt_tokens": 0, "completion_tokens": 1}
+    if name in ("extra", "tool_calls"):
+        return (
+            msgspec.json.encode(value, order="deterministic").decode()
+            if (value := getattr(row, name))
+            else ""
+        )
     return row.usage[places[name]] if name in places else getattr(row, name)
 
 

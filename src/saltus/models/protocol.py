@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
+from saltus.records.errors import ModelError
 from saltus.records.evidence import ModelRecord
 from saltus.records.requests import GenerateRequest, Generation, Loglikelihood, LoglikelihoodRequest
+
+Request: TypeAlias = GenerateRequest | LoglikelihoodRequest
+Answer: TypeAlias = Generation | Loglikelihood
 
 
 @runtime_checkable
@@ -36,4 +40,26 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Free what the model holds; it is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class StreamingModel(Model, Protocol):
+    """A model that answers many requests at a time, each when it is ready: one behind a network."""
+
+    def stream(
+        self, requests: Iterable[Request], deliver: Callable[[int, Answer | ModelError], None]
+    ) -> None:
+        """Answer all requests, in any order; returns when the last one was delivered.
+
+        Args:
+            requests: Taken one by one, only as fast as they can be sent, so that it may be an endless
+                generator in bounded memory.
+            deliver: Called in the caller's thread with the place of a request (0 is the first one taken) and
+                its answer, or what went wrong with it after all tries. What it raises ends the stream: what
+                is in flight is dropped and the error comes out here.
+
+        Raises:
+            BudgetError: The budget is used up. No further request was taken; those that were are delivered.
+        """
         ...

@@ -1,10 +1,12 @@
 """Frozen types, ids, hashes and schemas: the words every other room speaks. No I/O."""
 
 from saltus.records.errors import (
+    BudgetError,
     InputError,
     MissingExtraError,
     ModelError,
     SaltusError,
+    SandboxError,
     StoreError,
     UsageError,
 )
@@ -18,6 +20,8 @@ from saltus.records.requests import (
     Generation,
     Loglikelihood,
     LoglikelihoodRequest,
+    Message,
+    ToolCall,
 )
 
 __all__ = [
@@ -25,6 +29,7 @@ __all__ = [
     "METRICS",
     "Aggregate",
     "Band",
+    "BudgetError",
     "Continuation",
     "Finding",
     "Fit",
@@ -34,6 +39,7 @@ __all__ = [
     "Interval",
     "Loglikelihood",
     "LoglikelihoodRequest",
+    "Message",
     "MetricInfo",
     "MissingExtraError",
     "ModelError",
@@ -44,8 +50,10 @@ __all__ = [
     "RunRecord",
     "SaltusError",
     "Sample",
+    "SandboxError",
     "Score",
     "StoreError",
+    "ToolCall",
     "UsageError",
     "bytes_hash",
     "content_hash",

@@ -54,6 +54,7 @@ SAMPLES = pa.schema(
         ("answer", pa.int32()),
         ("chance", pa.float64()),
         ("slices", pa.map_(pa.string(), pa.string())),
+        ("extra", pa.string()),  # JSON, empty when there is none
     ]
 )
 RESPONSES = pa.schema(
@@ -75,6 +76,12 @@ RESPONSES = pa.schema(
         ("completion_tokens", pa.int32()),
         ("latency", pa.float32()),
         ("error", pa.string()),
+        ("prompt", pa.string()),
+        ("output_logprobs", pa.list_(pa.float32())),
+        ("tool_calls", pa.string()),  # JSON, empty when there are none
+        ("turns", pa.list_(pa.string())),
+        ("first_token", pa.float32()),
+        ("cost", pa.float64()),
     ]
 )
 SCORES = pa.schema(

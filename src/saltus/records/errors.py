@@ -72,3 +72,16 @@ class ModelError(SaltusError):
 
     kind = "model"
     exit_code = 4
+
+
+class BudgetError(ModelError):
+    """The budget of money or tokens is used up; what was answered before is kept."""
+
+    kind = "budget"
+
+
+class SandboxError(SaltusError):
+    """No sandbox works here, so nothing that a model wrote is run."""
+
+    kind = "sandbox"
+    exit_code = 4

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+
+from saltus.records.requests import ToolCall
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +84,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
         answer: Index of the right choice, -1 unless multiple choice.
         chance: Probability that guessing scores, 0 to 1; None when unknown.
         slices: Tags such as intent, difficulty, language.
+        extra: What else belongs to the item, in words that JSON knows: `system`, `turns`, `tools`, `schema`,
+            `calls`, `constraints`, `tests`, `documents`, `evidence`, `references`, ...; see docs/tasks.md.
     """
 
     task: str
@@ -92,6 +97,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     answer: int = -1
     chance: float | None = None
     slices: Mapping[str, str] = msgspec.field(default_factory=dict)
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +113,12 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         usage: Prompt tokens, completion tokens.
         latency: Seconds, shared evenly within a batch.
         error: Empty, or one sentence.
+        prompt: What was asked, where it is not the sample's own input (a variant).
+        output_logprobs: Log-probability of each generated token, nats; empty where the model does not say.
+        tool_calls: Tools that the model wanted called.
+        turns: What the model said in earlier turns of a conversation; `output` is the last.
+        first_token: Seconds until the first token came, 0 when that was not seen.
+        cost: In the currency of the model's price, 0 when it has none.
     """
 
     run: str
@@ -125,6 +137,12 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     usage: tuple[int, int] = (0, 0)
     latency: float = 0.0
     error: str = ""
+    prompt: str = ""
+    output_logprobs: tuple[float, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    turns: tuple[str, ...] = ()
+    first_token: float = 0.0
+    cost: float = 0.0
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):

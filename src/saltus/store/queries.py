@@ -162,8 +162,9 @@ def samples(filters: dict[str, Names], *, sample: Names, limit: int | None) -> S
         SELECT * FROM said FULL JOIN marks USING (run, model, task, sample, variant, epoch)
     )
     SELECT a.task, a.sample, a.model, a.run, a.variant, a.epoch, s.input, s.target, s.choices, s.answer,
-        s.chance, s.slices, a.output, a.finish, a.error, a.logprobs, a.greedy, a.choice_logprobs,
-        a.prompt_tokens, a.completion_tokens, a.latency, a.scores
+        s.chance, s.slices, s.extra, a.prompt, a.output, a.finish, a.error, a.tool_calls, a.turns, a.logprobs,
+        a.greedy, a.output_logprobs, a.choice_logprobs, a.prompt_tokens, a.completion_tokens, a.latency,
+        a.first_token, a.cost, a.scores
     FROM (SELECT * FROM answers {restrict}) a
     LEFT JOIN samples s ON s.task = a.task AND s.id = a.sample
     ORDER BY a.task, a.sample, a.model, a.run, a.variant, a.epoch"""  # noqa: S608 - as above

@@ -93,6 +93,9 @@ def _column(chunk: list[Any], name: str) -> list[Any]:
             return [row.usage[1] for row in chunk]
         case "slices":
             return [list(row.slices.items()) for row in chunk]
+        case "extra" | "tool_calls":
+            encode = msgspec.json.Encoder(order="deterministic").encode
+            return [encode(value).decode() if (value := getattr(row, name)) else "" for row in chunk]
         case _:
             return [getattr(row, name) for row in chunk]
 
@@ -130,7 +133,12 @@ def _defaults(table: str) -> dict[str, Any]:
         for field in msgspec.structs.fields(STRUCTS[table])
         if isinstance(field.default, (str, int, float))
     }
-    return found | {"prompt_tokens": 0, "completion_tokens": 0} if table == "responses" else found
+    match table:
+        case "responses":
+            return found | {"prompt_tokens": 0, "completion_tokens": 0, "tool_calls": ""}
+        case "samples":
+            return found | {"extra": ""}
+    return found
 
 
 def _required(table: str) -> list[str]:

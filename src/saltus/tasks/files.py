@@ -20,6 +20,7 @@ DEFAULT_METRICS: dict[Kind, tuple[str, ...]] = {
     "generation": ("exact_match", "target_logprob", "token_accuracy", "token_edit_distance"),
     "multiple_choice": ("choice_correct", "choice_grade", "brier", "target_logprob"),
     "loglikelihood": ("greedy_match", "target_logprob", "token_accuracy"),
+    "perplexity": ("target_logprob",),
 }
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 

@@ -16,11 +16,13 @@ from saltus.records.evidence import Response, Sample
 from saltus.tasks.task import Kind, Task
 
 Need = Literal["output", "target_logprobs", "choice_logprobs"]
+Pair = tuple[Sample, Response]
 
 _GIVEN: dict[Kind, tuple[Need, ...]] = {
     "generation": ("output", "target_logprobs"),
     "multiple_choice": ("choice_logprobs", "target_logprobs"),
     "loglikelihood": ("target_logprobs",),
+    "perplexity": ("target_logprobs",),
 }
 
 
@@ -32,11 +34,32 @@ class Metric(msgspec.Struct, frozen=True):
         needs: "output" (generated text and its tokens), "target_logprobs" (those of the target's tokens, with
             the tokens and greedy flags), "choice_logprobs" (the sum of each choice).
         compute: The score of one response.
+        extra: Keys of `Sample.extra` that it reads; a sample without one of them is not scored by it.
+        batch: Scores many responses at once, for what runs elsewhere (a sandbox); called instead of `compute`.
     """
 
     name: str
     needs: tuple[Need, ...]
     compute: Callable[[Sample, Response], float]
+    extra: tuple[str, ...] = ()
+    batch: Callable[[Sequence[Pair]], list[float]] | None = None
+
+
+class GroupMetric(msgspec.Struct, frozen=True):
+    """How several responses to one sample are scored together.
+
+    Attributes:
+        name: As it stands in the store.
+        over: "epochs" groups the repeats of one variant of a sample (the score keeps that variant),
+            "variants" all variants of a sample (the score's variant is "*").
+        compute: The score of one group, in the order of epochs, or of variants with the plain one first.
+        extra: Keys of `Sample.extra` that it reads; a sample without one of them is not scored by it.
+    """
+
+    name: str
+    over: Literal["epochs", "variants"]
+    compute: Callable[[Sample, Sequence[Response]], float]
+    extra: tuple[str, ...] = ()
 
 
 def exact_match(sample: Sample, response: Response) -> float:
