@@ -11,6 +11,7 @@ import pytest
 import saltus
 
 HEAVY = (
+    "aiohttp",
     "numpy",
     "scipy",
     "pyarrow",

@@ -11,6 +11,7 @@ from saltus._version import __version__
 if TYPE_CHECKING:
     from saltus.emergence import detect, detect_all
     from saltus.evals import RunSummary, evaluate
+    from saltus.evals.exporters import ExportResult, export_run
     from saltus.evals.importers import ImportResult, import_results
     from saltus.models import Model, Series, load_model
     from saltus.records import (
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from saltus.report import write_report
     from saltus.store import Store, open
     from saltus.tasks import Suite, Task
+    from saltus.tasks.suites import task
 
 _HOME = {
     "Aggregate": "records",
+    "ExportResult": "evals.exporters",
     "Finding": "records",
     "ImportResult": "evals.importers",
     "Interval": "records",
@@ -48,14 +51,17 @@ _HOME = {
     "detect": "emergence",
     "detect_all": "emergence",
     "evaluate": "evals",
+    "export_run": "evals.exporters",
     "import_results": "evals.importers",
     "load_model": "models",
     "open": "store",
+    "task": "tasks.suites",
     "write_report": "report",
 }
 
 __all__ = [
     "Aggregate",
+    "ExportResult",
     "Finding",
     "ImportResult",
     "Interval",
@@ -75,9 +81,11 @@ __all__ = [
     "detect",
     "detect_all",
     "evaluate",
+    "export_run",
     "import_results",
     "load_model",
     "open",
+    "task",
     "write_report",
 ]
 

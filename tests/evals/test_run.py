@@ -11,7 +11,7 @@ import pytest
 
 import saltus
 from saltus.evals import ProgressEvent, evaluate
-from saltus.records import MissingExtraError, ModelError, ModelRecord, UsageError
+from saltus.records import InputError, MissingExtraError, ModelError, ModelRecord, UsageError
 from saltus.store import Store
 from saltus.tasks import Suite, Task
 
@@ -79,7 +79,7 @@ def test_a_second_run_asks_nothing_and_adds_nothing(store: Store, rules: Any, nu
 def test_another_run_takes_from_the_cache_what_is_known(store: Store, rules: Any, numbers: Suite) -> None:
     part = evaluate(rules, numbers, store=store, limit=5)
     assert (part.samples, part.requests) == (45, 60)
-    assert count(store, "samples") == 36
+    assert count(store, "samples") == 15
     whole = evaluate(rules, numbers, store=store)
     assert whole.run != part.run
     assert (whole.samples, whole.requests, whole.cached) == (108, 84, 60)
@@ -159,17 +159,40 @@ def test_a_sample_that_fails_costs_no_other(
     [failed] = store.sql("SELECT * FROM responses WHERE sample = 'generation-7'").to_pylist()
     assert (failed["finish"], failed["error"]) == ("error", "ValueError: cannot read g7")
     assert count(store, "scores", "sample = 'generation-7'") == 0
-    # The same again: only what failed is asked, and its failure is not written twice.
+    # The same again: what failed is kept as failed, and asked again on request only.
     rows = count(store, "responses")
     again = evaluate([bad], numbers, store=store)
-    assert (again.run, again.failed, again.samples) == (summary.run, 1, 35)
-    assert again.requests == 2
+    assert (again.run, again.failed, again.samples, again.requests) == (summary.run, 1, 35, 0)
+    assert again.problems == summary.problems
+    # Its failure is not written twice.
+    again = evaluate([bad], numbers, store=store, retry_failed=True)
+    assert (again.run, again.failed, again.samples, again.requests) == (summary.run, 1, 35, 2)
+    assert again.problems == summary.problems
     assert count(store, "responses") == rows
     # Mended, it is completed within the same run.
-    mended = evaluate([rules[2]], numbers, store=store)
+    mended = evaluate([rules[2]], numbers, store=store, retry_failed=True)
     assert (mended.run, mended.samples, mended.failed, mended.requests) == (summary.run, 36, 0, 2)
+    assert mended.problems == ()
     assert count(store, "scores") == 120
     assert count(store, "responses", "error = ''") == 36
+
+
+def test_a_target_that_is_too_long_costs_only_what_needs_it(
+    store: Store, rules: Any, rule_model: Any, numbers: Suite
+) -> None:
+    class Short(rule_model):  # type: ignore[misc]
+        def loglikelihood(self, requests: Any) -> Any:
+            if any(request.context == "g5" for request in requests):
+                raise InputError("a continuation has 130 tokens and rule-1 reads 64 at most; cut it")
+            return super().loglikelihood(requests)
+
+    summary = evaluate([Short(rules[1].record)], numbers, store=store)
+    assert (summary.samples, summary.failed) == (36, 0)
+    found = store.sql("SELECT metric FROM scores WHERE sample = 'generation-5'")["metric"].to_pylist()
+    assert found == ["exact_match"]
+    [row] = store.sql("SELECT finish, error FROM responses WHERE sample = 'generation-5'").to_pylist()
+    assert row["finish"] == "stop"
+    assert row["error"].startswith("a continuation has 130 tokens")
 
 
 def test_a_model_that_fails_at_everything_is_soon_left_alone(

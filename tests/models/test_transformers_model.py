@@ -11,12 +11,14 @@ import pytest
 
 from saltus.models import TransformersModel, load_model
 from saltus.models.encoding import Encoder
+from saltus.models.memory import Budget
 from saltus.models.network import Network
 from saltus.models.scoring import score
 from saltus.records import (
     GenerateRequest,
     InputError,
     LoglikelihoodRequest,
+    Message,
     MissingExtraError,
     ModelError,
     ModelRecord,
@@ -308,7 +310,7 @@ def test_only_the_asked_places_go_through_the_head(saved: dict[str, Path]) -> No
     network.model.get_output_embeddings().register_forward_hook(
         lambda module, inputs, output: shapes.append(tuple(output.shape))
     )
-    score(network, [([1, 2, 3], [[4, 5]]), ([1, 2], [[7], [8]])], batch_tokens=100)
+    score(network, [([1, 2, 3], [[4, 5]]), ([1, 2], [[7], [8]])], budget=Budget(100))
     assert shapes == [(1, 3, len(ALPHABET))]
 
 
@@ -377,8 +379,6 @@ def test_wrong_options_are_one_sentence(saved: dict[str, Path]) -> None:
         TransformersModel(saved["gpt2"], batch_tokens=0)
     with pytest.raises(ModelError, match="has no location"):
         load_model(ModelRecord(name="imported"))
-    with pytest.raises(ModelError, match="behind a URL"):
-        load_model(ModelRecord(name="remote", location="https://example.org/v1"))
 
 
 def test_without_torch_the_sentence_says_what_to_install(
@@ -391,26 +391,154 @@ def test_without_torch_the_sentence_says_what_to_install(
         TransformersModel(saved["gpt2"])
 
 
-def test_the_hub_is_asked_for_weights_and_never_for_code(
-    saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+SHOTS = "a is 1? b is 2? c is 3? d is 4?\n"
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "bloom", "mistral", "mamba"])
+def test_few_shot_prompts_get_the_answers_of_one_row_at_a_time(
+    saved: dict[str, Path], architecture: str
 ) -> None:
-    import huggingface_hub
+    model = TransformersModel(saved[architecture])
+    contexts = [SHOTS + rest for rest in ("e is", "xy is", "f:", "g", "zz is", "5")]
+    for context, answer in zip(
+        contexts, model.loglikelihood([LoglikelihoodRequest(c, CHOICES) for c in contexts]), strict=True
+    ):
+        for text, continuation in zip(CHOICES, answer.continuations, strict=True):
+            logprobs, greedy = naive(saved[architecture], context, text)
+            np.testing.assert_allclose(continuation.logprobs, logprobs, atol=1e-4)
+            assert list(continuation.greedy) == greedy
+    asked = [GenerateRequest(context, max_tokens=6) for context in contexts]
+    together = model.generate(asked)
+    for request, answer in zip(asked, together, strict=True):
+        [alone] = model.generate([request])
+        assert (answer.text, answer.tokens, answer.prompt_tokens) == (
+            alone.text,
+            alone.tokens,
+            alone.prompt_tokens,
+        )
+        np.testing.assert_allclose(answer.logprobs, alone.logprobs, atol=1e-4)
 
-    asked: list[tuple[str, str | None, list[str]]] = []
 
-    def give(
-        name: str, *, revision: str | None, allow_patterns: list[str], ignore_patterns: list[str]
-    ) -> str:
-        asked.append((name, revision, allow_patterns))
-        if name == "org/gone":
-            raise OSError("404 not found")
-        return str(saved["gpt2"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_few_shot_prompts_have_in_common_is_computed_once(
+    saved: dict[str, Path], architecture: str
+) -> None:
+    model = TransformersModel(saved[architecture])
+    assert model._network.takes_prefix
+    seen: list[int] = []
+    original = Network.logits
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
-    model = TransformersModel("hf:org/small@step3")
-    assert (model.record.name, model.record.revision) == ("org/small", "step3")
-    [(name, revision, patterns)] = asked
-    assert (name, revision) == ("org/small", "step3")
-    assert not any(pattern.endswith("py") for pattern in patterns)
-    with pytest.raises(ModelError, match=r"hub does not give hf:org/gone \(404 not found\)"):
-        TransformersModel("hf:org/gone")
+    def counting(self: Network, ids: Any, at: Any, **inputs: Any) -> Any:
+        seen.append(ids.numel())
+        return original(self, ids, at, **inputs)
+
+    requests = [LoglikelihoodRequest(SHOTS + letter + " is", ("1", "2")) for letter in "efghij"]
+    model.loglikelihood(requests)  # the trials of what the architecture can do are over
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Network, "logits", counting)
+        model.loglikelihood(requests)
+    assert seen == [len(SHOTS), 6 * len("e is")]
+
+
+def out_of_memory_above(model: TransformersModel, most: int) -> list[int]:
+    """Let the network fail as a full GPU does when it is given more than so many tokens."""
+    seen: list[int] = []
+    forward = model._network.model.forward
+
+    def limited(ids: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(ids.numel())
+        if ids.numel() > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(ids, *args, **kwargs)
+
+    model._network.model.forward = limited
+    return seen
+
+
+def test_batches_shrink_when_memory_runs_out(saved: dict[str, Path]) -> None:
+    requests = [LoglikelihoodRequest("abc" * (1 + i % 4), ("yes", "no")) for i in range(40)]
+    prompts = [GenerateRequest("abc" * (1 + i % 4), max_tokens=5, temperature=1.0, seed=i) for i in range(40)]
+    whole = TransformersModel(saved["gpt_neox"])
+    small = TransformersModel(saved["gpt_neox"])
+    assert small._network.takes_tree_mask
+    assert small._network.takes_left_padding
+    seen = out_of_memory_above(small, 100)
+    for one, other in zip(whole.loglikelihood(requests), small.loglikelihood(requests), strict=True):
+        for left, right in zip(one.continuations, other.continuations, strict=True):
+            np.testing.assert_allclose(left.logprobs, right.logprobs, atol=1e-5)
+    failures = sum(size > 100 for size in seen)
+    assert failures > 0
+    assert [a.text for a in whole.generate(prompts)] == [a.text for a in small.generate(prompts)]
+    small.loglikelihood(requests)
+    assert sum(size > 100 for size in seen[-5:]) == 0  # what was learnt stays
+    tiny = TransformersModel(saved["gpt_neox"])
+    out_of_memory_above(tiny, 5)
+    with pytest.raises(ModelError, match="a single request does not fit into memory"):
+        tiny.loglikelihood([LoglikelihoodRequest("abcdefgh", ("yes",))])
+
+
+def test_other_errors_of_the_network_are_no_lack_of_memory(saved: dict[str, Path]) -> None:
+    model = TransformersModel(saved["gpt_neox"])
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("shapes do not fit")
+
+    model._network.model.forward = broken
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        model.loglikelihood([LoglikelihoodRequest("ab", ("yes",))])
+
+
+def test_nucleus_sampling_draws_from_the_likeliest(saved: dict[str, Path]) -> None:
+    model = TransformersModel(saved["gpt_neox"])
+    [scored] = model.loglikelihood([LoglikelihoodRequest("abc:", tuple(ALPHABET))])
+    shares = np.exp([one.total for one in scored.continuations])
+    order = np.argsort(-shares)
+    kept = int((np.cumsum(shares[order]) < 0.5).sum()) + 1
+    allowed = {ALPHABET[i] for i in order[:kept]}
+    requests = [
+        GenerateRequest("abc:", max_tokens=1, temperature=1.0, top_p=0.5, seed=seed) for seed in range(300)
+    ]
+    drawn = {answer.text for answer in model.generate(requests)}
+    assert drawn <= {character.replace("\n", "") for character in allowed}
+    assert len(drawn) > 1 or kept == 1
+    with pytest.raises(UsageError, match="top_p is 0"):
+        model.generate([GenerateRequest("a", top_p=0.0)])
+
+
+def test_conversations_go_through_the_models_own_template(saved: dict[str, Path], tmp_path: Path) -> None:
+    turns = (Message("user", "ab"), Message("assistant", "cd"), Message("user", "ef"))
+    model = TransformersModel(saved["llama"])
+    [plain] = model.generate([GenerateRequest("", max_tokens=4, messages=turns)])
+    [same] = model.generate(
+        [GenerateRequest("User: ab\nAssistant: cd\nUser: ef\nAssistant:", max_tokens=4, stop=("\nUser:",))]
+    )
+    assert plain == same
+    folder = save(tmp_path / "chat", "llama")
+    made = tokenizer()
+    made.chat_template = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}a:"
+    made.save_pretrained(folder)
+    chat = TransformersModel(folder)
+    [answer] = chat.generate([GenerateRequest("", max_tokens=4, messages=turns)])
+    [spelt] = chat.generate([GenerateRequest("u:ab a:cd u:ef a:", max_tokens=4)])
+    assert answer == spelt
+    made.chat_template = "{{ raise_exception('only one turn') }}"
+    made.save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"chat template refuses the conversation \(only one turn\)"):
+        TransformersModel(folder).generate([GenerateRequest("", messages=turns)])
+
+
+def test_a_text_of_any_length_is_scored_token_by_token(saved: dict[str, Path]) -> None:
+    text = "".join(ALPHABET[1 + i * i % 37] for i in range(130))
+    model = TransformersModel(saved["gpt2"])
+    [answer, plain] = model.loglikelihood(
+        [LoglikelihoodRequest("", (text, "short"), rolling=True), LoglikelihoodRequest("ab", ("c",))]
+    )
+    [scored, short] = answer.continuations
+    assert len(scored.logprobs) == len(scored.greedy) == len(scored.tokens) == 130
+    # 48 tokens after the one that begins a document, 48 after one token, and 34 after as many as fit.
+    first, _ = naive(saved["gpt2"], "", text[:48])
+    second, _ = naive(saved["gpt2"], text[47], text[48:96])
+    third, _ = naive(saved["gpt2"], text[81:96], text[96:])
+    np.testing.assert_allclose(scored.logprobs, first + second + third, atol=1e-4)
+    np.testing.assert_allclose(short.logprobs, naive(saved["gpt2"], "", "short")[0], atol=1e-4)
+    assert len(plain.continuations[0].logprobs) == 1

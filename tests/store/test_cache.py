@@ -1,8 +1,6 @@
 """The response cache: what goes in comes out, in any number and from any process."""
 
 import os
-import sqlite3
-from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 
 from saltus.records import StoreError
 from saltus.store import ResponseCache
+from saltus.store.journal import Journal, abandoned
 
 PUT = """
 import sys, saltus
@@ -39,18 +38,77 @@ def test_any_bytes_come_back(tmp_path_factory, items):
     cache.close()
 
 
-def test_compressed_where_it_pays(store):
-    store.cache.put_many({"text": b"-1.25, " * 1000, "noise": os.urandom(1000), "short": b"1"})
-    with closing(sqlite3.connect(store.path / "cache.sqlite")) as file:
-        sizes = dict(file.execute("SELECT key, length(value) FROM responses"))
-    assert sizes["text"] < 200
-    assert (sizes["noise"], sizes["short"]) == (1000, 1)
+def test_answers_that_resemble_each_other_take_little_room(store):
+    for number in range(2_000):
+        store.cache.put(f"{number}", b"The answer to this question, in so many words, is %d." % number)
+    store.cache.close()
+    taken = sum(file.stat().st_size for file in store.path.glob("cache*") if file.is_file())
+    assert taken / 2_000 < 80  # 58 bytes of text and a key of 16
+    assert store.cache.get_many(["1234"]) == {
+        "1234": b"The answer to this question, in so many words, is 1234."
+    }
 
 
 def test_the_first_value_stays(store):
     store.cache.put_many({"k": b"first"})
     store.cache.put_many({"k": b"second"})
     assert store.cache.get_many(["k"]) == {"k": b"first"}
+
+
+def test_a_value_is_replaced_only_on_purpose(store):
+    for settled in (False, True):
+        store.cache.put("k", b"first", replace=True)
+        store.cache.put("k", b"second")
+        assert store.cache.get_many(["k"]) == {"k": b"first"}
+        if settled:
+            store.cache.settle()
+        store.cache.put("k", b"third", replace=True)
+        assert store.cache.get_many(["k"]) == {"k": b"third"}
+        store.cache.close()
+        assert store.cache.get_many(["k"]) == {"k": b"third"}
+
+
+KILLED = """
+import os, signal, sys, saltus
+cache = saltus.open(sys.argv[1]).cache
+for number in range(int(sys.argv[2])):
+    cache.put(f"{number}", b"value %d" % number)
+    os.write(1, b".")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2_047, 2_048, 5_000])
+def test_a_killed_process_loses_no_answer(store, start, count):
+    writer = start(KILLED, store.path, str(count))
+    said, _ = writer.communicate(timeout=60)
+    assert (writer.returncode, len(said)) == (-9, count)
+    keys = [f"{number}" for number in range(count)]
+    assert store.cache.get_many(keys) == {key: b"value " + key.encode() for key in keys}
+    assert list((store.path / "cache.journal").iterdir()) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.text(), st.binary(max_size=300)), max_size=8), st.data())
+def test_a_torn_journal_gives_what_is_whole(tmp_path_factory, items, data):
+    folder = tmp_path_factory.mktemp("torn")
+    journal = Journal(folder)
+    for key, value in items:
+        journal.append(key.encode()[:16].ljust(16), value)
+    whole = journal.path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    os.truncate(journal.path, cut)
+    assert list(abandoned(folder)) == []  # its writer lives
+    os.close(journal._fd)
+    [(path, entries)] = abandoned(folder)
+    ends, size = [], 0
+    for _, value in items:
+        size += 25 + len(value)
+        ends.append(size)
+    assert [value for _, value, _ in entries] == [
+        v for (_, v), end in zip(items, ends, strict=True) if end <= cut
+    ]
+    assert path == journal.path
 
 
 def test_many_processes_share_it(store, start):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from saltus.records import METRICS as MEANINGS
 from saltus.records import Response, Sample, UsageError
 from saltus.tasks import METRICS, Task
-from saltus.tasks.metrics import choice_probabilities, edit_distance, metrics_for
+from saltus.tasks.metrics import all_metrics, choice_probabilities, edit_distance, metrics_for
 
 
 def sample(target: str = "abcd", choices: Sequence[str] = (), answer: int = -1) -> Sample:
@@ -100,9 +100,16 @@ def test_edit_distance_is_a_distance(one: str, other: str, third: str) -> None:
     assert distance <= edit_distance(one, third) + edit_distance(third, other)
 
 
-def test_every_metric_but_one_has_a_meaning() -> None:
-    # greedy_match is a share that is 0 or 1, which is what an unlisted name is taken for.
-    assert set(METRICS) - set(MEANINGS) == {"greedy_match"}
+def test_every_metric_has_a_meaning() -> None:
+    assert set(all_metrics()) - set(MEANINGS) == set()
+
+
+def test_discontinuous_metrics_have_a_continuous_partner_that_exists() -> None:
+    for name in all_metrics():
+        info = MEANINGS[name]
+        if info.kind == "discontinuous":
+            assert any(MEANINGS[pair].kind == "continuous" for pair in info.pairs if pair in MEANINGS), name
+            assert any(pair in all_metrics() for pair in info.pairs), name
 
 
 def test_a_metric_must_fit_the_task() -> None:
@@ -110,8 +117,8 @@ def test_a_metric_must_fit_the_task() -> None:
     assert [metric.name for metric in metrics_for(task)] == ["target_logprob"]
     assert metrics_for(task, ("exact_match", "greedy_match")) == (METRICS["greedy_match"],)
     assert metrics_for(task, ("exact_match",)) == ()
-    with pytest.raises(UsageError, match="no metric is called 'bleu'"):
-        metrics_for(task, ("bleu",))
+    with pytest.raises(UsageError, match="no metric is called 'blue'"):
+        metrics_for(task, ("blue",))
     wrong = Task(name="t", kind="loglikelihood", items=tuple, metrics=("exact_match",))
     with pytest.raises(UsageError, match="task t is loglikelihood, which exact_match cannot score; use"):
         metrics_for(wrong)
@@ -131,3 +138,10 @@ def test_edit_distance_counts_tokens_where_the_model_says_them() -> None:
     assert METRICS["token_edit_distance"].compute(sample(target="abxxxxx"), said) == 2.0
     silent = msgspec.structs.replace(said, output="", output_tokens=())
     assert METRICS["token_edit_distance"].compute(sample(target="abxxxxx"), silent) == 3.0
+
+
+@pytest.mark.parametrize("name", ["token_accuracy", "greedy_match"])
+def test_a_server_that_does_not_say_what_was_likeliest_gives_no_score(name: str) -> None:
+    sample = Sample(task="t", task_version="1", id="s", input="a", target="b")
+    response = Response(run="r", model="m", task="t", sample="s", logprobs=(-0.5,))
+    assert math.isnan(METRICS[name].compute(sample, response))

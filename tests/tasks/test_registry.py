@@ -146,8 +146,9 @@ def test_bad_suite_files_are_one_sentence(suite_file: Path, text: str, said: str
 
 def test_a_metric_that_does_not_fit_is_refused_at_once(suite_file: Path) -> None:
     suite_file.write_text("[[tasks]]\nname = 'a'\nitems = 'sums.jsonl'\nmetrics = ['brier']")
-    with pytest.raises(UsageError, match="brier cannot score"):
+    with pytest.raises(InputError, match="brier cannot score") as caught:
         get_suite(suite_file)
+    assert (caught.value.path, caught.value.line) == (str(suite_file), 4)
 
 
 def test_only_some_tasks(suite_file: Path) -> None:
@@ -179,7 +180,7 @@ def test_suites_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = Suite("theirs", (Task(name="t", kind="generation", items=tuple, metrics=("exact_match",)),))
     declare(monkeypatch, lambda: theirs)
     assert list_suites() == ["theirs"]
-    assert get_suite("theirs") is theirs
+    assert get_suite("theirs") == theirs
     with pytest.raises(UsageError, match="no suite is called 'mine'; installed are theirs, and a path"):
         get_suite("mine")
 

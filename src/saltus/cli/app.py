@@ -16,12 +16,19 @@ from saltus.records.errors import SaltusError
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "The whole pipeline on the embedded model family; writes a report."),
     "run": ("run", "Evaluate a series of models on a suite; resumes by itself."),
+    "validate": ("validate", "Check suites: every fault with its line, and what would be asked."),
     "import": ("import_", "Bring in what another harness measured."),
-    "ls": ("ls", "List models, tasks, runs or findings."),
+    "ls": ("ls", "List models, tasks, runs, findings or installed suites."),
     "sql": ("sql", "Ask the evidence store in SQL."),
+    "score": ("score", "Score a stored run by more metrics, or by a judge."),
+    "label": ("label", "Have people label responses, blind, and score by what they say."),
+    "diff": ("diff", "Compare two runs or models, sample by sample."),
+    "export": ("export", "Write a run for lm-eval, Inspect, pandas or polars."),
     "detect": ("detect", "Find the jumps, date them, and doubt them."),
+    "robust": ("robust", "Say how much the scores depend on how the questions are put."),
     "report": ("report", "Write one self-contained HTML file."),
     "family": ("family", "Train, list or find the embedded model family."),
+    "sandbox": ("sandbox", "Try the sandbox in which code of models is run."),
     "audit": ("audit", "Check the chain of recorded findings."),
 }
 

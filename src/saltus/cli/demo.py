@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from saltus.cli.output import emit, json_option, next_step, open_store, progress_bar, say, store_option
+from saltus.cli.output import emit, json_option, next_step, open_store, say, store_option
 
 AXES = ("step", "layers", "params")
 
@@ -17,7 +17,7 @@ AXES = ("step", "layers", "params")
 def command(output: str, limit: int | None, store_path: str, as_json: bool) -> int:
     """Evaluate the embedded models live, detect, and write a report. Takes a few minutes on two cores."""
     from saltus.cli.detect import explain, show
-    from saltus.cli.progress import evaluation_progress
+    from saltus.cli.progress import evaluation_panel
     from saltus.emergence import detect_all
     from saltus.evals import evaluate
     from saltus.family import series
@@ -32,8 +32,8 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
             say(
                 f"Evaluating {len(models)} checkpoints of the embedded family on {len(suite.tasks)} tasks ..."
             )
-        with progress_bar() as bar:
-            summary = evaluate(models, suite, store=store, limit=limit, progress=evaluation_progress(bar))
+        with evaluation_panel(quiet=as_json) as progress:
+            summary = evaluate(models, suite, store=store, limit=limit, progress=progress)
         if not as_json:
             say(
                 f"{summary.samples:,} samples, {summary.requests:,} requests, {summary.cached:,} cached, "

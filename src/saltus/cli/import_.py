@@ -31,7 +31,9 @@ def command(
     store_path: str,
     as_json: bool,
 ) -> int:
-    """Import results. FORMAT is lm-eval or csv; a PATH is a file or a folder.
+    """Import results. FORMAT is lm-eval, inspect, helm, bigbench, promptfoo, csv or auto.
+
+    A PATH is a file or a folder; auto tells by what the files hold.
 
     The same file twice adds nothing. A broken file is named and left out, the rest goes in (exit code 1).
     """

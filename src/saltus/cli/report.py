@@ -18,6 +18,7 @@ from saltus.records.errors import UsageError
 @json_option
 def command(output: str, samples: int, title: str | None, store_path: str, as_json: bool) -> int:
     """Write one HTML file that opens from disk: verdicts, charts, tables, and the samples behind them."""
+    from saltus.cli.robust import compare
     from saltus.report import write_report
     from saltus.store import load_findings
 
@@ -27,7 +28,8 @@ def command(output: str, samples: int, title: str | None, store_path: str, as_js
             raise UsageError(
                 f"{store_path} has no findings yet; run `saltus detect --store {store_path}` first."
             )
-        info = write_report(store, findings, output, samples=samples, title=title)
+        table = compare(store)
+        info = write_report(store, findings, output, samples=samples, title=title, robustness=table)
     if as_json:
         emit(info)
     else:

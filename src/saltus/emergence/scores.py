@@ -15,7 +15,11 @@ from saltus.stats import Noise, effective_n
 Floats = NDArray[np.float64]
 
 ASSUMED_N = 100.0  # samples behind a share of which neither n nor a standard error is known
-_PERPLEXITIES = frozenset({"ppl", "perplexity", "word_perplexity", "byte_perplexity"})
+
+
+def is_perplexity(metric: str) -> bool:
+    """Whether a metric is read on the scale of its logarithm."""
+    return metric_info(metric).unit == "perplexity"
 
 
 def is_share(metric: str) -> bool:
@@ -66,17 +70,17 @@ class Progress:
     def back(self, p: Floats) -> Floats:
         """Progress to recorded scores."""
         turned = p * self.scale + self.offset
-        if self.metric in _PERPLEXITIES:
+        if is_perplexity(self.metric):
             return np.asarray(np.exp(-turned))
         return np.asarray(turned if metric_info(self.metric).higher_is_better else -turned)
 
     def error(self, y: Floats, stderr: Floats) -> Floats:
         """Standard errors on the scale of progress."""
-        slope = 1 / y if self.metric in _PERPLEXITIES else np.ones_like(y)
+        slope = 1 / y if is_perplexity(self.metric) else np.ones_like(y)
         return np.asarray(stderr * slope / self.scale)
 
     def _turned(self, y: Floats) -> Floats:
-        if self.metric in _PERPLEXITIES:
+        if is_perplexity(self.metric):
             return np.asarray(-np.log(y))
         return np.asarray(y if metric_info(self.metric).higher_is_better else -y)
 
@@ -89,7 +93,7 @@ def progress_of(metric: str, y: Floats) -> Progress:
     """
     if is_share(metric):
         return Progress(metric, 0.0, 1.0)
-    if metric in _PERPLEXITIES and (y <= 0).any():
+    if is_perplexity(metric) and (y <= 0).any():
         raise InputError(f"Metric {metric} holds {float(y.min()):g}; a perplexity is above 0.", field="value")
     turned = Progress(metric, 0.0, 1.0).forward(y)
     span = float(np.ptp(turned))
@@ -121,7 +125,7 @@ def noise_of(
 
 def nll_of(metric: str, y: Floats) -> Floats | None:
     """A continuous metric as a negative log-likelihood in nats, None where there is no such reading."""
-    if metric in _PERPLEXITIES:
+    if is_perplexity(metric):
         return np.log(np.maximum(y, 1.0))
     match metric:
         case "target_logprob" | "choice_logprob":

@@ -13,7 +13,7 @@ def resolve_models(models: Sequence[str], series: str | None) -> tuple[ModelReco
     """Models named one by one, a series file, or the embedded family.
 
     Args:
-        models: Directories or `hf:NAME@REVISION`.
+        models: Directories, `hf:NAME@REVISION`, URLs of servers, or `inspect/PROVIDER/MODEL`.
         series: `family` for the embedded one, a folder of `saltus family train`, or a TOML or JSON file.
 
     Raises:

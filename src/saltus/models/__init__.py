@@ -7,12 +7,19 @@ from saltus.models.load import load_model
 from saltus.models.protocol import Model
 
 if TYPE_CHECKING:
+    from saltus.models.http import HttpModel
+    from saltus.models.inspect import InspectModel
     from saltus.models.local import TransformersModel
     from saltus.models.series import Series
 
-__all__ = ["Model", "Series", "TransformersModel", "load_model"]
+__all__ = ["HttpModel", "InspectModel", "Model", "Series", "TransformersModel", "load_model"]
 
-_HOME = {"Series": "series", "TransformersModel": "local"}
+_HOME = {
+    "HttpModel": "http",
+    "InspectModel": "inspect",
+    "Series": "series",
+    "TransformersModel": "local",
+}
 
 
 def __getattr__(name: str) -> Any:

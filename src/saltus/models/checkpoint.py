@@ -6,6 +6,7 @@ No torch here: a run whose answers are all cached needs no more of a model than 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from saltus.records.errors import MissingExtraError, ModelError
@@ -22,6 +23,8 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
     "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
 )
 _CONFIG = ("config.json", "generation_config.json")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -82,6 +85,38 @@ def fingerprint(folder: Path, numerics: str) -> str:
     return content_hash({"files": hashes, "numerics": numerics})
 
 
+def commit(location: str) -> str:
+    """The commit that "hf:NAME@REVISION" stands for: the content of a model on the hub, before it is fetched.
+
+    Raises:
+        ModelError: Neither the hub nor what was fetched before knows it.
+    """
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+    except ImportError as error:
+        raise missing_extra() from error
+    name, _, revision = location.removeprefix(HUB).partition("@")
+    try:
+        found = HfApi().model_info(name, revision=revision or None).sha
+        if found:
+            return str(found)
+        reason = "it names no commit"
+    except Exception as error:  # noqa: BLE001 - the hub's client raises errors of the HTTP library it is built on
+        reason = first_line(error)
+    try:
+        return Path(snapshot_download(name, revision=revision or None, local_files_only=True)).name
+    except (OSError, ValueError) as error:
+        raise _not_given(location.removeprefix(HUB), reason) from error
+
+
+def read_ahead(folder: Path) -> None:
+    """Ask the kernel to have the weights in memory soon, without waiting and without keeping any."""
+    for file in _weights(folder):
+        with file.open("rb") as stream:
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+
 def default_name(location: str | Path) -> tuple[str, str]:
     """Name and revision that a location suggests when no record says better.
 
@@ -128,14 +163,26 @@ def _download(wanted: str) -> Path:
         )
 
     try:
-        folder = fetch("*.json", "*.model", "*.txt", "*.safetensors")
-        return folder if _weights(folder) else fetch("*.json", "*.model", "*.txt", "pytorch_model*.bin")
+        folder = fetch("*.json", "*.model", "*.txt", "*.jinja", "*.safetensors")
+        return (
+            folder
+            if _weights(folder)
+            else fetch("*.json", "*.model", "*.txt", "*.jinja", "pytorch_model*.bin")
+        )
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"the hub does not give {HUB}{wanted} ({reason.rstrip('.')}); "
-            "check the name, the revision and the network"
-        ) from error
+        raise _not_given(wanted, first_line(error)) from error
+
+
+def _not_given(wanted: str, reason: str) -> ModelError:
+    return ModelError(
+        f"the hub does not give {HUB}{wanted} ({reason}); check the name, the revision and the network"
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in a form that fits into a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def missing_extra() -> MissingExtraError:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saltus.models.encoding import Encoder, Ids
+from saltus.models.memory import Budget, in_batches
 from saltus.models.network import Network
+from saltus.models.prefix import Prefix, alike
 from saltus.models.scoring import LOGITS_LIMIT
 from saltus.records.requests import GenerateRequest, Generation
 
@@ -42,10 +44,17 @@ class Draft:
         self.finish = "" if room > 0 else "length"
         self.text = ""
 
+    def restart(self) -> None:
+        """Begin again: memory ran out in the middle."""
+        self.tokens, self.logprobs, self.text = [], [], ""
+        self.finish = "" if self.room > 0 else "length"
+        self.__dict__.pop("random", None)
+
     @cached_property
     def random(self) -> np.random.Generator:
         """Draws the tokens; the prompt is part of the seed, or all samples would draw the same numbers."""
-        return np.random.default_rng([self.request.seed, zlib.crc32(self.request.prompt.encode())])
+        prompt = self.request.prompt + "\n".join(message.content for message in self.request.messages)
+        return np.random.default_rng([self.request.seed, zlib.crc32(prompt.encode())])
 
     def take(self, token: int, logprob: float, encoder: Encoder, may_stop: bool) -> None:
         """Add one token and see whether it ends the answer."""
@@ -80,13 +89,22 @@ class Draft:
         )
 
 
-def complete(network: Network, encoder: Encoder, drafts: Sequence[Draft], *, batch_tokens: int) -> None:
+def complete(network: Network, encoder: Encoder, drafts: Sequence[Draft], *, budget: Budget) -> None:
     """Finish every draft, in place."""
     import torch
 
+    asked = [draft for draft in drafts if not draft.finish]
     with torch.inference_mode():
-        for batch in _batches(network, [draft for draft in drafts if not draft.finish], batch_tokens):
-            _Batch(network, encoder, batch).run()
+        for shared, members in alike([draft.prompt for draft in asked]):
+            prefix = None
+            if shared and network.takes_prefix and network.takes_left_padding:
+                prefix = Prefix(network, asked[members[0]].prompt[:shared])
+            in_batches(
+                [asked[i] for i in members],
+                lambda chosen, tokens: _batches(network, chosen, tokens),
+                lambda batch: _Batch(network, encoder, batch, prefix).run(),  # noqa: B023
+                budget,
+            )
 
 
 def _batches(network: Network, drafts: Sequence[Draft], tokens: int) -> Iterator[list[Draft]]:
@@ -107,23 +125,40 @@ def _batches(network: Network, drafts: Sequence[Draft], tokens: int) -> Iterator
         yield batch
 
 
+def _draw(logits: Tensor, draft: Draft) -> int:
+    """One token, by the inverse of the cumulative distribution at one uniform number."""
+    shares = (logits.double() / draft.request.temperature).softmax(-1)
+    if draft.request.top_p < 1.0:
+        ordered, order = shares.sort(descending=True, stable=True)
+        kept = int((ordered.cumsum(-1) < draft.request.top_p).sum()) + 1
+        shares[order[kept:]] = 0.0
+    cumulated = shares.cumsum(-1).cpu().numpy()
+    place = int(np.searchsorted(cumulated, draft.random.random() * cumulated[-1], side="right"))
+    return min(place, len(cumulated) - 1)
+
+
 class _Batch:
     """The rows that are still being continued, with their cache."""
 
-    def __init__(self, network: Network, encoder: Encoder, drafts: list[Draft]) -> None:
+    def __init__(
+        self, network: Network, encoder: Encoder, drafts: list[Draft], prefix: Prefix | None
+    ) -> None:
         import torch
 
         self._network, self._encoder, self._drafts = network, encoder, drafts
-        width = max(len(draft.prompt) for draft in drafts)
+        skip = prefix.length if prefix else 0
+        width = max(len(draft.prompt) for draft in drafts) - skip
         ids = np.zeros((len(drafts), width), np.int64)
-        mask = np.zeros_like(ids)
+        mask = np.ones((len(drafts), skip + width), np.int64)
         for row, draft in enumerate(drafts):
-            ids[row, width - len(draft.prompt) :] = draft.prompt
-            mask[row, width - len(draft.prompt) :] = 1
+            draft.restart()
+            pad = width - (len(draft.prompt) - skip)
+            ids[row, pad:] = draft.prompt[skip:]
+            mask[row, skip : skip + pad] = 0
         self._ids = torch.from_numpy(ids).to(network.device)
         # Rows of one length need no mask, and without one the fast attention kernels are used.
         self._mask = None if mask.all() else torch.from_numpy(mask).to(network.device)
-        self._cache: Any = None
+        self._cache: Any = prefix.copies(len(drafts)) if prefix else None
 
     def run(self) -> None:
         import torch
@@ -178,12 +213,7 @@ class _Batch:
         chosen = logits.argmax(-1).cpu().numpy()
         for row, draft in enumerate(self._drafts):
             if draft.request.temperature > 0:
-                scaled = (
-                    (logits[row].double() / draft.request.temperature).softmax(-1).cumsum(-1).cpu().numpy()
-                )
-                # Inverse of the cumulative distribution at one uniform number.
-                place = int(np.searchsorted(scaled, draft.random.random() * scaled[-1], side="right"))
-                chosen[row] = min(place, len(scaled) - 1)
+                chosen[row] = _draw(logits[row], draft)
         import torch
 
         at = torch.from_numpy(chosen).to(logits.device)[:, None]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from saltus.records.errors import ModelError
+from saltus.records.requests import Message
 
 Ids = list[int]
 _REMEMBERED = 50_000  # texts; checkpoints of one series are asked the same ones
@@ -52,6 +54,33 @@ class Encoder:
             wholes = [next(encoded) for _ in rest]
             split.append((self._started(bare, context), [whole[len(bare) :] for whole in wholes]))
         return split
+
+    def whole(self, text: str) -> tuple[Ids, Ids]:
+        """What stands before a text that begins a document, and the text's own tokens."""
+        [ids] = self._encode([text])
+        return self._started([], text), ids
+
+    def chat(self, messages: Sequence[Message], tools: str = "") -> tuple[str, tuple[str, ...]]:
+        """The prompt that asks for the next turn, and strings that end that turn.
+
+        A model without a chat template gets a plain transcript, which it may go on writing for both sides.
+
+        Raises:
+            ModelError: The template refuses the conversation.
+        """
+        if not self._tokenizer.chat_template:
+            return transcript(messages, tools), ("\nUser:",)
+        given = [_as_template_reads(message) for message in messages]
+        try:
+            text = self._tokenizer.apply_chat_template(
+                given,
+                tools=msgspec.json.decode(tools) if tools else None,
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+        except Exception as error:  # the template is the model's own: whatever goes wrong is the model's
+            raise ModelError(f"the model's chat template refuses the conversation ({error})") from error
+        return str(text), ()
 
     def text(self, ids: Sequence[int]) -> str:
         """Text of generated tokens, special tokens included."""
@@ -114,6 +143,33 @@ class Encoder:
             if full[start : start + len(bare)] == bare:
                 return list(full[:start])
         return []
+
+
+def transcript(messages: Sequence[Message], tools: str = "") -> str:
+    """A conversation for a model that was not made for any.
+
+    Examples:
+        >>> print(transcript([Message("user", "2 + 2?"), Message("assistant", "4"), Message("user", "+ 1?")]))
+        User: 2 + 2?
+        Assistant: 4
+        User: + 1?
+        Assistant:
+    """
+    lines = [f"System: The tools are {tools}"] if tools else []
+    lines += [f"{message.role.capitalize()}: {message.content}" for message in messages]
+    return "\n".join([*lines, "Assistant:"])
+
+
+def _as_template_reads(message: Message) -> dict[str, Any]:
+    given: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        given["tool_calls"] = [
+            {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        given["tool_call_id"] = message.tool_call_id
+    return given
 
 
 def _without_trailing_space(context: str) -> tuple[str, str]:

@@ -10,12 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from saltus.models import checkpoint
+from saltus.models.checkpoint import first_line
 from saltus.models.encoding import Encoder, Ids
-from saltus.models.network import Network, first_line, load_network, quiet, require_torch, resolve_numerics
+from saltus.models.memory import Budget
+from saltus.models.network import Network, load_network, quiet, require_torch, resolve_numerics
 from saltus.records.errors import InputError, ModelError, UsageError
 from saltus.records.evidence import ModelRecord
-from saltus.records.ids import bytes_hash
+from saltus.records.ids import bytes_hash, content_hash
 from saltus.records.requests import (
     Continuation,
     GenerateRequest,
@@ -35,8 +39,9 @@ class TransformersModel:
         record: Who the model is; made from the location when None.
         device: "auto" takes the GPU where there is one.
         dtype: "auto" computes in float32 on a CPU and in the stored type elsewhere.
-        batch_tokens: Most tokens of a batch, padding included.
+        batch_tokens: Most tokens of a batch, padding included; halved whenever memory runs out.
         threads: Threads of torch, for the whole process; None leaves them as they are.
+        compile: Let torch compile the forward pass; it takes a minute and pays off on a GPU and long runs.
 
     Raises:
         ModelError: The files are not there or not whole.
@@ -58,14 +63,22 @@ class TransformersModel:
         dtype: str = "auto",
         batch_tokens: int = 16_384,
         threads: int | None = None,
+        compile: bool = False,
     ) -> None:
         if batch_tokens < 1:
             raise UsageError(f"batch_tokens is {batch_tokens}, it must be 1 or more", field="batch_tokens")
-        self._folder = checkpoint.locate(location)
+        self._location = str(location)
+        on_hub = self._location.startswith(checkpoint.HUB)
+        self._commit = checkpoint.commit(self._location) if on_hub else ""
         name, revision = checkpoint.default_name(location)
         self._record = record or ModelRecord(name=name, revision=revision, location=str(location))
-        self._device, self._dtype = resolve_numerics(self._folder, device, dtype)
-        self._batch_tokens = batch_tokens
+        # What is wrong with a directory is said at once; weights on the hub are fetched when needed.
+        source = (
+            self._location.removeprefix(checkpoint.HUB).partition("@")[0] if self._commit else self._folder
+        )
+        self._device, self._dtype = resolve_numerics(str(source), device, dtype, commit=self._commit)
+        self._budget = Budget(batch_tokens)
+        self._compile = compile
         self._broken: ModelError | None = None
         if threads is not None:
             require_torch()[0].set_num_threads(threads)
@@ -80,8 +93,16 @@ class TransformersModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content hash of configuration, tokenizer, weights and data type."""
+        """Content hash of files and data type; on the hub the commit stands for the files."""
+        if self._commit:
+            return content_hash(
+                {"commit": [self._location.partition("@")[0], self._commit], "numerics": self._dtype}
+            )
         return checkpoint.fingerprint(self._folder, self._dtype)
+
+    def prepare(self) -> None:
+        """Fetch the files and have them read while another model is at work; nothing is loaded."""
+        checkpoint.read_ahead(self._folder)
 
     def generate(self, requests: Sequence[GenerateRequest]) -> list[Generation]:
         """Continue each prompt; greedy, or sampled with the request's own seed.
@@ -95,13 +116,11 @@ class TransformersModel:
         from saltus.models.decoding import complete
 
         for request in requests:
-            if request.temperature < 0:
-                raise UsageError(
-                    f"temperature is {request.temperature}, it must be 0 or more", field="temperature"
-                )
+            _check_sampling(request)
+        requests = [self._as_text(request) for request in requests]
         prompts = self._encoder.prompts([request.prompt for request in requests])
         drafts = [self._draft(request, prompt) for request, prompt in zip(requests, prompts, strict=True)]
-        complete(self._network, self._encoder, drafts, batch_tokens=self._batch_tokens)
+        complete(self._network, self._encoder, drafts, budget=self._budget)
         return [draft.answer for draft in drafts]
 
     def loglikelihood(self, requests: Sequence[LoglikelihoodRequest]) -> list[Loglikelihood]:
@@ -115,9 +134,11 @@ class TransformersModel:
         """
         from saltus.models.scoring import score
 
+        if any(request.rolling for request in requests):
+            return self._rolling(requests)
         pairs = self._encoder.pairs([r.context for r in requests], [r.continuations for r in requests])
         fitted = [self._fitted(context, rest) for context, rest in pairs]
-        scores = score(self._network, fitted, batch_tokens=self._batch_tokens)
+        scores = score(self._network, fitted, budget=self._budget)
         return [
             Loglikelihood(
                 continuations=tuple(
@@ -139,10 +160,16 @@ class TransformersModel:
                 require_torch()[0].cuda.empty_cache()
 
     @cached_property
+    def _folder(self) -> Path:
+        return checkpoint.locate(self._location)
+
+    @cached_property
     def _network(self) -> Network:
         if self._broken is None:
             try:
-                return load_network(self._folder, device=self._device, dtype=self._dtype)
+                return load_network(
+                    self._folder, device=self._device, dtype=self._dtype, compiled=self._compile
+                )
             except ModelError as error:
                 self._broken = error  # whoever asks again gets the same answer, and at once
         raise self._broken
@@ -158,6 +185,36 @@ class TransformersModel:
             ends = self._network.model.config.get_text_config().eos_token_id
         listed = () if ends is None else (ends,) if isinstance(ends, int) else tuple(ends)
         return _shared_encoder(self._folder, listed)
+
+    def _as_text(self, request: GenerateRequest) -> GenerateRequest:
+        """A conversation as the prompt that the model's chat template makes of it."""
+        if not request.messages:
+            return request
+        text, ends = self._encoder.chat(request.messages, request.tools)
+        return msgspec.structs.replace(request, prompt=text, messages=(), stop=(*request.stop, *ends))
+
+    def _rolling(self, requests: Sequence[LoglikelihoodRequest]) -> list[Loglikelihood]:
+        """Score whole texts, window by window; each token is scored once."""
+        from saltus.models.scoring import score
+        from saltus.models.windows import windows
+
+        plain = [request for request in requests if not request.rolling]
+        answers = iter(self.loglikelihood(plain) if plain else ())
+        found = []
+        for request in requests:
+            if not request.rolling:
+                found.append(next(answers))
+                continue
+            texts = []
+            for text in request.continuations:
+                start, ids = self._encoder.whole(text)
+                pieces = windows(start, ids, self._network.context)
+                scores = score(self._network, [(head, [rest]) for head, rest in pieces], budget=self._budget)
+                logprobs = tuple(value for [(values, _)] in scores for value in values)
+                greedy = tuple(flag for [(_, flags)] in scores for flag in flags)
+                texts.append(Continuation(logprobs, greedy, tuple(ids)))
+            found.append(Loglikelihood(tuple(texts), prompt_tokens=0))
+        return found
 
     def _draft(self, request: GenerateRequest, prompt: Ids) -> Any:
         from saltus.models.decoding import Draft
@@ -181,6 +238,13 @@ class TransformersModel:
                 field="continuations",
             )
         return context[len(context) - (limit + 1 - longest) :], rest
+
+
+def _check_sampling(request: GenerateRequest) -> None:
+    if request.temperature < 0:
+        raise UsageError(f"temperature is {request.temperature}, it must be 0 or more", field="temperature")
+    if not 0 < request.top_p <= 1:
+        raise UsageError(f"top_p is {request.top_p}, it must be above 0 and at most 1", field="top_p")
 
 
 _ENCODERS: dict[tuple[str, tuple[int, ...]], Encoder] = {}

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saltus.models.checkpoint import missing_extra
+from saltus.models.checkpoint import first_line, missing_extra
 from saltus.records.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class Network:
         ids, positions, mask = self._probe_tree()
         rows = [[0, 1, 2, 3], [0, 1, 4, 5, 6]]
         asked = [[3], [2, 3, 4]]
-        return self._agrees(
+        return self.agrees(
             [self._plain(self._probe_ids(row), at) for row, at in zip(rows, asked, strict=True)],
             lambda: [
                 self.logits(
-                    ids, self._tensor(at), position_ids=positions, attention_mask=mask, use_cache=False
+                    ids, self.tensor(at), position_ids=positions, attention_mask=mask, use_cache=False
                 )[0]
                 for at in ([3], [4, 5, 6])
             ],
@@ -94,25 +94,32 @@ class Network:
         padded = self._probe_ids([0, 0, *short])
 
         def in_a_padded_batch() -> list[Tensor]:
-            mask = self._tensor([[0, 0, 1, 1, 1, 1]])
-            positions = self._tensor([[0, 0, 0, 1, 2, 3]])
+            mask = self.tensor([[0, 0, 1, 1, 1, 1]])
+            positions = self.tensor([[0, 0, 0, 1, 2, 3]])
             first, cache = self.logits(
-                padded, self._tensor([5]), attention_mask=mask, position_ids=positions, use_cache=True
+                padded, self.tensor([5]), attention_mask=mask, position_ids=positions, use_cache=True
             )
             if cache is None:
                 return [first]
             then, _ = self.logits(
                 self._probe_ids([4]),
-                self._tensor([0]),
+                self.tensor([0]),
                 attention_mask=torch.cat([mask, mask[:, -1:]], 1),
-                position_ids=self._tensor([[4]]),
+                position_ids=self.tensor([[4]]),
                 past_key_values=cache,
                 use_cache=True,
             )
             return [first, then]
 
         alone = self._plain(self._probe_ids([*short, 4]), [3, 4])
-        return self._agrees([alone[:1], alone[1:]], in_a_padded_batch)
+        return self.agrees([alone[:1], alone[1:]], in_a_padded_batch)
+
+    @cached_property
+    def takes_prefix(self) -> bool:
+        """Whether rows can go on from copies of one cache."""
+        from saltus.models.prefix import takes_prefix
+
+        return takes_prefix(self)
 
     def close(self) -> None:
         """Let the weights go."""
@@ -124,7 +131,8 @@ class Network:
         hidden, *rest = inputs
         return (hidden.reshape(-1, hidden.shape[-1])[self._at].unsqueeze(0), *rest)
 
-    def _agrees(self, expected: Sequence[Tensor], attempt: Any) -> bool:
+    def agrees(self, expected: Sequence[Tensor], attempt: Any) -> bool:
+        """Whether an attempt gives the expected logits; one that the architecture refuses does not."""
         tolerance = 1e-4 if str(self.dtype) == "torch.float32" else 0.1
         try:
             found = attempt()
@@ -136,18 +144,23 @@ class Network:
         )
 
     def _plain(self, ids: Tensor, at: Sequence[int]) -> Tensor:
-        return self.logits(ids, self._tensor(at), use_cache=False)[0]
+        return self.logits(ids, self.tensor(at), use_cache=False)[0]
+
+    def probe_ids(self, places: Sequence[int]) -> list[int]:
+        """Tokens for a trial."""
+        return [(11 + 7 * place) % self.vocabulary for place in places]
 
     def _probe_ids(self, places: Sequence[int]) -> Tensor:
-        return self._tensor([[(11 + 7 * place) % self.vocabulary for place in places]])
+        return self.tensor([self.probe_ids(places)])
 
     def _probe_tree(self) -> tuple[Tensor, Tensor, Tensor]:
         """A context of two tokens (0, 1) with the branches (2, 3) and (4, 5, 6)."""
         branch = [0, 0, 1, 1, 2, 2, 2]
-        positions = self._tensor([[0, 1, 2, 3, 2, 3, 4]])
-        return self._probe_ids(range(_PROBE)), positions, tree_mask(self._tensor([branch]), self.dtype)
+        positions = self.tensor([[0, 1, 2, 3, 2, 3, 4]])
+        return self._probe_ids(range(_PROBE)), positions, tree_mask(self.tensor([branch]), self.dtype)
 
-    def _tensor(self, values: Any) -> Tensor:
+    def tensor(self, values: Any) -> Tensor:
+        """A tensor on the model's device."""
         import torch
 
         return torch.tensor(values, device=self.device)
@@ -172,13 +185,14 @@ def tree_mask(branch: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.masked_fill_(~sees, torch.finfo(dtype).min)[:, None]
 
 
-def load_network(folder: Path, *, device: str, dtype: str) -> Network:
+def load_network(folder: Path, *, device: str, dtype: str, compiled: bool = False) -> Network:
     """Load the weights of a causal language model.
 
     Args:
         folder: A directory in the Hugging Face layout.
         device: "cpu", "cuda", "cuda:1", "mps".
         dtype: What `resolve_numerics` said.
+        compiled: Let torch compile the forward pass.
 
     Raises:
         ModelError: The directory does not hold a causal language model whose weights are complete.
@@ -206,16 +220,21 @@ def load_network(folder: Path, *, device: str, dtype: str) -> Network:
             "the files are of two models, or incomplete",
             path=str(folder),
         )
-    return Network(model.to(device).eval())
+    network = Network(model.to(device).eval())
+    if compiled:
+        model.forward = torch.compile(model.forward, dynamic=True)
+    return network
 
 
-def resolve_numerics(folder: Path, device: str, dtype: str) -> tuple[str, str]:
+def resolve_numerics(source: str, device: str, dtype: str, *, commit: str = "") -> tuple[str, str]:
     """Turn "auto" into a device and a data type.
 
     Args:
-        folder: The model's directory; its configuration says what the weights are stored in.
+        source: The model's directory, or its name on the hub; its configuration says what the weights are
+            stored in.
         device: "auto" is the GPU where there is one.
         dtype: "auto" is float32 on a CPU, whose half precision is slow, and the stored one elsewhere.
+        commit: On the hub.
 
     Raises:
         UsageError: There is no such data type, or the device is not there.
@@ -229,7 +248,9 @@ def resolve_numerics(folder: Path, device: str, dtype: str) -> tuple[str, str]:
             f"the device {place!r} cannot be used ({first_line(error)})", field="device"
         ) from error
     if dtype == "auto":
-        config = {} if place == "cpu" else transformers.PretrainedConfig.get_config_dict(str(folder))[0]
+        config: dict[str, Any] = {}
+        if place != "cpu":
+            config, _ = transformers.PretrainedConfig.get_config_dict(source, revision=commit or None)
         stored = str(config.get("dtype") or config.get("torch_dtype") or "float32").removeprefix("torch.")
         return place, stored
     name = dtype.removeprefix("torch.")
@@ -279,9 +300,3 @@ def _attention_window(config: Any) -> int | None:
         getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size", "window_size")
     ]
     return min((window for window in windows if isinstance(window, int) and window > 0), default=None)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of another library says, in a form that fits into a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

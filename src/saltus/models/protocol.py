@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from saltus.records.errors import ModelError
@@ -43,21 +43,33 @@ class Model(Protocol):
         ...
 
 
+class Deliver(Protocol):
+    """Takes answers as they come."""
+
+    def __call__(self, place: int, answer: Answer | ModelError, seconds: float | None = None, /) -> None:
+        """Take one answer.
+
+        Args:
+            place: Of its request; 0 is the first one taken.
+            answer: Or what went wrong.
+            seconds: It took, where the model knows better than a clock that runs from request to answer.
+        """
+        ...
+
+
 @runtime_checkable
 class StreamingModel(Model, Protocol):
     """A model that answers many requests at a time, each when it is ready: one behind a network."""
 
-    def stream(
-        self, requests: Iterable[Request], deliver: Callable[[int, Answer | ModelError], None]
-    ) -> None:
+    def stream(self, requests: Iterable[Request], deliver: Deliver) -> None:
         """Answer all requests, in any order; returns when the last one was delivered.
 
         Args:
             requests: Taken one by one, only as fast as they can be sent, so that it may be an endless
                 generator in bounded memory.
-            deliver: Called in the caller's thread with the place of a request (0 is the first one taken) and
-                its answer, or what went wrong with it after all tries. What it raises ends the stream: what
-                is in flight is dropped and the error comes out here.
+            deliver: Called in the caller's thread, with each answer or what went wrong with it after all
+                tries. What it raises ends the stream: what is in flight is dropped and the error comes out
+                here.
 
         Raises:
             BudgetError: The budget is used up. No further request was taken; those that were are delivered.

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from saltus.models.encoding import Ids
+from saltus.models.memory import Budget, in_batches
 from saltus.models.network import Network, tree_mask
+from saltus.models.prefix import Prefix, alike
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,25 +48,34 @@ class Row(NamedTuple):
 
 
 def score(
-    network: Network, items: Sequence[tuple[Ids, Sequence[Ids]]], *, batch_tokens: int, share: bool = True
+    network: Network, items: Sequence[tuple[Ids, Sequence[Ids]]], *, budget: Budget, share: bool = True
 ) -> list[list[Scores]]:
     """Log-probability (nats) of each token of each continuation, and whether it was the likeliest.
 
     Args:
         network: The model.
         items: Contexts with their continuations; each context has a token at least.
-        batch_tokens: Most tokens of a batch, padding included.
-        share: Compute a context once for all its continuations; without, each continuation has its own row.
+        budget: Most tokens of a batch.
+        share: Compute a context once for all its continuations, and once what contexts begin with in common;
+            without, each continuation has its own row.
     """
     import torch
 
     found: list[list[Scores]] = [[([], []) for _ in continuations] for _, continuations in items]
     rows = [row for i, (context, rest) in enumerate(items) for row in _rows(network, i, context, rest, share)]
+    groups = alike([row.context for row in rows]) if share else [(0, list(range(len(rows))))]
     with torch.inference_mode():
-        for kind in (False, True):
-            chosen = [row for row in rows if row.is_tree is kind]
-            for batch in _batches(chosen, batch_tokens, network.vocabulary, square=kind):
-                _score_batch(network, batch, found, tree=kind)
+        for shared, members in groups:
+            prefix = None
+            if shared and network.takes_prefix:
+                prefix = Prefix(network, rows[members[0]].context[:shared])
+            for kind in (False, True):
+                in_batches(
+                    [rows[i] for i in members if rows[i].is_tree is kind],
+                    lambda chosen, tokens: _batches(chosen, tokens, network.vocabulary, square=kind),  # noqa: B023
+                    lambda batch: _score_batch(network, batch, found, tree=kind, prefix=prefix),  # noqa: B023
+                    budget,
+                )
     return found
 
 
@@ -102,17 +113,27 @@ def _batches(rows: Iterable[Row], tokens: int, vocabulary: int, *, square: bool)
         yield batch
 
 
-def _score_batch(network: Network, batch: Sequence[Row], found: list[list[Scores]], *, tree: bool) -> None:
+def _score_batch(
+    network: Network,
+    batch: Sequence[Row],
+    found: list[list[Scores]],
+    *,
+    tree: bool,
+    prefix: Prefix | None,
+) -> None:
     import torch
 
-    layout = _Layout(batch)
+    layout = _Layout(batch, prefix.length if prefix else 0)
     tensor: Callable[[Any], Tensor] = lambda array: torch.from_numpy(array).to(network.device)  # noqa: E731
-    extra: dict[str, Tensor] = {}
+    extra: dict[str, Any] = {}
     if tree:
         extra["position_ids"] = tensor(layout.positions)
-        extra["attention_mask"] = tree_mask(tensor(layout.branch), network.dtype)
+        mask = tree_mask(tensor(layout.branch), network.dtype)
+        extra["attention_mask"] = prefix.before(mask) if prefix else mask
+    if prefix is not None:
+        extra["past_key_values"] = prefix.copies(len(batch))
     places, back = np.unique(np.array(layout.places), return_inverse=True)
-    logits, _ = network.logits(tensor(layout.ids), tensor(places), use_cache=False, **extra)
+    logits, _ = network.logits(tensor(layout.ids), tensor(places), use_cache=prefix is not None, **extra)
     which, targets = tensor(back), tensor(np.array(layout.targets))
     logprobs = (logits[which, targets] - logits.logsumexp(-1)[which]).tolist()
     greedy = (logits.argmax(-1)[which] == targets).tolist()
@@ -123,10 +144,15 @@ def _score_batch(network: Network, batch: Sequence[Row], found: list[list[Scores
 
 
 class _Layout:
-    """Where everything of a batch lies. Padding is on the right, where no causal model looks."""
+    """Where everything of a batch lies. Padding is on the right, where no causal model looks.
 
-    def __init__(self, batch: Sequence[Row]) -> None:
-        width = max(row.length for row in batch)
+    Args:
+        batch: Its rows.
+        skip: Tokens at the beginning of each context that went through the network before.
+    """
+
+    def __init__(self, batch: Sequence[Row], skip: int = 0) -> None:
+        width = max(row.length for row in batch) - skip
         shape = (len(batch), width)
         self.ids = np.zeros(shape, np.int64)
         self.positions = np.zeros(shape, np.int64)
@@ -135,16 +161,17 @@ class _Layout:
         self.targets: list[int] = []
         self.owners: list[tuple[int, int, int]] = []
         for i, row in enumerate(batch):
-            at = len(row.context)
-            self.ids[i, :at] = row.context
-            self.positions[i, :at] = np.arange(at)
+            at = len(row.context) - skip
+            self.ids[i, :at] = row.context[skip:]
+            self.positions[i, :at] = skip + np.arange(at)
             self.branch[i, :at] = 0
             for number, (which, ids) in enumerate(row.branches, 1):
                 end = at + len(ids) - 1
                 self.ids[i, at:end] = ids[:-1]
                 self.positions[i, at:end] = len(row.context) + np.arange(len(ids) - 1)
                 self.branch[i, at:end] = number
-                self.places.append(i * width + len(row.context) - 1)  # the context predicts the first token
+                # The context predicts the first token.
+                self.places.append(i * width + len(row.context) - skip - 1)
                 self.places.extend(range(i * width + at, i * width + end))
                 self.targets.extend(ids)
                 self.owners.append((row.owner, which, len(ids)))

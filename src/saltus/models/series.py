@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from saltus.models.http.address import is_url, parse_address
 from saltus.models.registry import describe, split_step
 from saltus.records.errors import InputError, UsageError
 from saltus.records.evidence import ModelRecord
@@ -85,7 +86,9 @@ class Series(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_dirs(cls, paths: Sequence[str | Path], *, axis: str = "params", name: str = "") -> Series:
-        """Local checkpoints in the Hugging Face layout, or `hf:NAME@REVISION`.
+        """Local checkpoints in the Hugging Face layout, `hf:NAME@REVISION`, or models behind a server.
+
+        Those are `http(s)://HOST:PORT/v1#MODEL-NAME` or `inspect/PROVIDER/MODEL`.
 
         Parameters are counted from the safetensors headers, layers, width and heads come from `config.json`,
         the step from a folder called `step500`.
@@ -185,9 +188,9 @@ def _from_mapping(cls: type[Series], given: dict[str, Any], folder: Path) -> Ser
 
 def _member(member: Any, folder: Path) -> ModelRecord:
     if isinstance(member, str):
-        return _record_at(member if member.startswith("hf:") else folder / member)
+        return _record_at(member if member.startswith("hf:") or _is_remote(member) else folder / member)
     location = member.get("location", "") if isinstance(member, dict) else ""
-    if location and not location.startswith("hf:") and "://" not in location:
+    if location and not location.startswith("hf:") and not _is_remote(location):
         place = folder / location
         base = _record_at(place)
         return msgspec.convert({**msgspec.to_builtins(base), **member, "location": str(place)}, ModelRecord)
@@ -201,6 +204,9 @@ def _record_at(path: str | Path) -> ModelRecord:
     if text.startswith("hf:"):
         name, _, revision = text.removeprefix("hf:").partition("@")
         return msgspec.structs.replace(describe(name, revision), name=name, revision=revision, location=text)
+    if _is_remote(text):
+        name = parse_address(text).name if is_url(text) else text.removeprefix("inspect/")
+        return msgspec.structs.replace(describe(name), name=name, location=text)
     folder = Path(path).expanduser()
     if (folder / _STAMP).is_file():
         return msgspec.structs.replace(_stamped(folder / _STAMP), location=text)
@@ -217,6 +223,10 @@ def _record_at(path: str | Path) -> ModelRecord:
         location=text,
     )
     return _filled(seen, describe(name, revision))
+
+
+def _is_remote(location: str) -> bool:
+    return is_url(location) or location.startswith("inspect/")
 
 
 def count_parameters(folder: Path) -> float | None:

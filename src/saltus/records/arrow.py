@@ -77,6 +77,7 @@ RESPONSES = pa.schema(
         ("latency", pa.float32()),
         ("error", pa.string()),
         ("prompt", pa.string()),
+        ("changes", pa.string()),  # JSON, empty when there are none
         ("output_logprobs", pa.list_(pa.float32())),
         ("tool_calls", pa.string()),  # JSON, empty when there are none
         ("turns", pa.list_(pa.string())),

@@ -114,6 +114,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         latency: Seconds, shared evenly within a batch.
         error: Empty, or one sentence.
         prompt: What was asked, where it is not the sample's own input (a variant).
+        changes: JSON, empty when there are none: what else of the sample a variant changed (`target`,
+            `choices`, `answer`, `extra`).
         output_logprobs: Log-probability of each generated token, nats; empty where the model does not say.
         tool_calls: Tools that the model wanted called.
         turns: What the model said in earlier turns of a conversation; `output` is the last.
@@ -138,6 +140,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     latency: float = 0.0
     error: str = ""
     prompt: str = ""
+    changes: str = ""
     output_logprobs: tuple[float, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     turns: tuple[str, ...] = ()

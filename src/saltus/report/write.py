@@ -27,15 +27,17 @@ from saltus.report.pages import (
     table_of,
 )
 from saltus.report.payload import Gathered, embed, gather
+from saltus.report.robustness import robustness_page
 from saltus.report.words import KINDS, kind
 
 if TYPE_CHECKING:
     import jinja2
 
+    from saltus.emergence import RobustnessTable
     from saltus.store import Store
 
 LIBRARIES = ("vega", "vega-lite", "vega-interpreter", "vega-embed")
-SCRIPTS = ("dom.js", "charts.js", "finding.js", "samples.js", "router.js")
+SCRIPTS = ("dom.js", "charts.js", "finding.js", "samples.js", "robustness.js", "router.js")
 
 
 class ReportInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ def write_report(
     samples: int = 20,
     title: str | None = None,
     max_bytes: int | None = None,
+    robustness: RobustnessTable | None = None,
 ) -> ReportInfo:
     """Write one self-contained HTML file: verdicts, charts, tables, and the samples behind each point.
 
@@ -78,6 +81,7 @@ def write_report(
         samples: At most so many samples a point, the same ones for every model of a task; 0 for none.
         title: Of the report; by default the families it speaks of.
         max_bytes: Largest file to write. Samples are halved until it fits.
+        robustness: What `compare_variants` found, for a page of its own.
 
     Returns:
         Size and contents of the file.
@@ -93,7 +97,8 @@ def write_report(
         )
     if samples < 0:
         raise UsageError(f"samples is {samples}, and it has to be 0 or more.", field="samples")
-    page = _page(gathered := gather(store, findings, samples), samples, title)
+    variants = robustness_page(robustness) if robustness is not None else []
+    page = _page(gathered := gather(store, findings, samples), samples, title, variants)
     while max_bytes is not None and len(page) > max_bytes:
         if samples == 0:
             raise UsageError(
@@ -102,7 +107,7 @@ def write_report(
                 field="max_bytes",
             )
         samples //= 2
-        page = _page(gathered := gather(store, findings, samples), samples, title)
+        page = _page(gathered := gather(store, findings, samples), samples, title, variants)
     target = Path(path)
     _replace(target, page)
     return ReportInfo(
@@ -120,7 +125,7 @@ def write_report(
     )
 
 
-def _page(gathered: Gathered, samples: int, title: str | None) -> bytes:
+def _page(gathered: Gathered, samples: int, title: str | None, variants: list[dict[str, Any]]) -> bytes:
     findings = gathered.findings
     families = list(dict.fromkeys(finding.family for finding in findings if finding.family))
     title = title or (f"What emerges in {', '.join(families)}" if families else "What emerges")
@@ -157,7 +162,8 @@ def _page(gathered: Gathered, samples: int, title: str | None) -> bytes:
             css=_asset("report.css"),
             scripts=scripts,
             csp=_policy(scripts),
-            data=embed({**gathered.payload, "title": title, "limit": samples}),
+            robustness=bool(variants),
+            data=embed({**gathered.payload, "robustness": variants, "title": title, "limit": samples}),
         )
     )
     return html.encode("utf-8", errors="replace")

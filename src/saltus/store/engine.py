@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from saltus.records.arrow import TABLES
 from saltus.records.errors import StoreError, UsageError
 from saltus.store.lake import Lake, unreadable
+from saltus.store.queries import HAS_CLUSTERS
 from saltus.store.views import statements, stored_schema
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ class Engine:
                 self._forget()
                 raise self._explained(error) from error
 
+    def stream(self, sql: str, params: Sequence[Any] = (), *, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Run a query of ours and give its rows a batch at a time; other queries may run in between."""
+        try:
+            with self._guard:
+                cursor = self._connection().cursor()
+            with cursor:
+                yield from cursor.sql(sql, params=list(params)).to_arrow_reader(rows)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise self._explained(error) from error
+
     def user_query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         """Run a query that a user wrote, in a cage of its own.
 
@@ -65,13 +76,14 @@ class Engine:
             StoreError: A part cannot be read.
         """
         _check_is_query(sql)
+        clusters = "points" in sql.lower() and self.query(HAS_CLUSTERS)["clusters"][0].as_py()
         with duckdb.connect(":memory:") as connection:
             for table in TABLES:
                 connection.register(
                     f"_parts_{table}", _dataset(self._lake.parts(table), stored_schema(table))
                 )
             try:
-                for statement in statements():
+                for statement in statements(clusters=clusters):
                     connection.execute(statement)
                 _configure(connection, threads=_threads())
                 connection.execute("SET enable_external_access = false")

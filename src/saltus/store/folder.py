@@ -144,3 +144,30 @@ class Lock:
                 raise os_error(error, self._path, "taking the store's lock") from error
             raise
         return fd
+
+
+@contextmanager
+def claimed(folder: Path, name: str) -> Iterator[None]:
+    """Hold a name, by a lock that the kernel frees when the holder dies.
+
+    Raises:
+        StoreError: Somebody holds it.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        fd = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise os_error(error, folder, "claiming a run") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(fd, 0)
+        os.write(fd, str(os.getpid()).encode())
+        yield
+    except BlockingIOError as error:
+        holder = os.read(fd, 20).decode(errors="replace") or "unknown"
+        raise StoreError(
+            f"the same run is under way in process {holder}; wait for it, or stop it and run again",
+            path=str(folder / name),
+        ) from error
+    finally:
+        os.close(fd)

@@ -16,16 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from saltus.records.arrow import TABLES
 from saltus.records.errors import StoreError, UsageError
+from saltus.store.columns import column
 from saltus.store.folder import Lock, os_error
 from saltus.store.rows import Rows, batches, schema_of
 
 ROW_GROUP = 131_072
+_ROW_GROUP_BYTES = 16 << 20  # texts make rows of any size
 STAMP = "_added"
 STAMPED = ("models", "runs", "samples")  # facts that may be stated again: the latest statement wins
 _SETTLED_SECONDS = 60.0
@@ -54,6 +55,10 @@ class Lake:
     def has_part(self, table: str, part: str) -> bool:
         """Whether a part of this name is there."""
         return self._place(table, part).exists()
+
+    def drop(self, table: str, part: str) -> None:
+        """Remove one part."""
+        self._place(table, part).unlink(missing_ok=True)
 
     def writer(self, table: str, part: str | None = None) -> PartWriter:
         """A writer for one part; see `PartWriter`."""
@@ -129,7 +134,7 @@ class PartWriter:
         for chunk in batches(self._table, rows):
             self._waiting.append(self._stamped(chunk))
             self._rows += chunk.num_rows
-            if sum(table.num_rows for table in self._waiting) >= ROW_GROUP:
+            if self._is_row_group():
                 self._guard(self._flush)
 
     def __exit__(
@@ -154,12 +159,18 @@ class PartWriter:
         if self._table not in STAMPED:
             return chunk
         first = time.time_ns() + self._rows  # later rows of one part count as later statements
-        return chunk.append_column(STAMP, pa.array(np.arange(first, first + chunk.num_rows, dtype=np.int64)))
+        return chunk.append_column(STAMP, column(range(first, first + chunk.num_rows), pa.int64()))
 
     def _flush(self) -> None:
         if self._waiting:
             self._parquet.write_table(pa.concat_tables(self._waiting), row_group_size=ROW_GROUP)
             self._waiting = []
+
+    def _is_row_group(self) -> bool:
+        return bool(
+            sum(table.num_rows for table in self._waiting) >= ROW_GROUP
+            or sum(table.nbytes for table in self._waiting) >= _ROW_GROUP_BYTES
+        )
 
     def _finish(self) -> None:
         self._flush()

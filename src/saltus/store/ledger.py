@@ -141,9 +141,11 @@ class Ledger:
                 raise
         return Event(seq=seq, time=now, kind=kind, actor=actor, payload=details, prev=prev, hash=link)
 
-    def events(self, kind: str | None = None, limit: int | None = None) -> list[Event]:
-        """Events in order, of one kind or all; `limit` keeps the newest."""
+    def events(self, kind: str | None = None, limit: int | None = None, *, after: int = 0) -> list[Event]:
+        """Events in order, of one kind or all; `limit` keeps the newest, `after` those behind that number."""
         query = sa.select(_EVENTS).order_by(_EVENTS.c.seq.desc()).limit(limit)
+        if after:
+            query = query.where(_EVENTS.c.seq > after)
         if kind is not None:
             query = query.where(_EVENTS.c.kind == kind)
         with self._connection() as connection:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from saltus.records.arrow import POINTS
 from saltus.records.metrics import METRICS
+from saltus.store.ratios import with_ratios
 
 Names: TypeAlias = str | Sequence[str] | None
 Sql: TypeAlias = tuple[str, list[Any]]
@@ -56,25 +57,26 @@ def score_rows(filters: dict[str, Names]) -> Sql:
     )
 
 
-def points(filters: dict[str, Names], *, latest: bool, epochs: bool) -> Sql:
+def points(filters: dict[str, Names], *, latest: bool, epochs: bool, clusters: bool) -> Sql:
     """Means over samples, together with the means that came without samples.
 
     Args:
         filters: See `where`.
         latest: Of several runs that measured the same, keep the one that was made last.
         epochs: Samples were repeated: average each sample first, as its repeats are not independent.
+        clusters: Samples say what they belong to: count what belongs together once in the standard error.
     """
     condition, params = where(filters)
-    source = "SELECT run, model, task, metric, variant, sample, value FROM scores"
+    source = f"SELECT run, model, task, metric, variant, sample, value FROM {with_ratios()}"  # noqa: S608 - ours
     if epochs:
         source = (
-            "SELECT run, model, task, metric, variant, sample, avg(value) AS value FROM scores "
+            f"SELECT run, model, task, metric, variant, sample, avg(value) AS value FROM {with_ratios()} "  # noqa: S608 - ours
             "GROUP BY run, model, task, metric, variant, sample"
         )
     no_chance = ", ".join(f"'{name}'" for name in _NO_CHANCE)
     columns = ", ".join(POINTS.names)
     sql = f"""
-    WITH measured AS (
+    WITH alone AS (
         SELECT t.run, t.model, t.task, t.metric, t.variant, CAST(NULL AS INTEGER) AS shots,
             CAST(NULL AS BIGINT) AS seed, avg(t.value) AS value,
             CASE WHEN bool_and(isfinite(t.value))
@@ -86,7 +88,7 @@ def points(filters: dict[str, Names], *, latest: bool, epochs: bool) -> Sql:
         LEFT JOIN (SELECT task, id, chance FROM samples) s ON s.task = t.task AND s.id = t.sample
         WHERE {condition}
         GROUP BY t.run, t.model, t.task, t.metric, t.variant
-    ), reported AS (
+    ), {_clustered(source, condition) if clusters else "measured AS (SELECT * FROM alone)"}, reported AS (
         SELECT t.run, t.model, t.task, t.metric, t.variant, t.shots, t.seed, t.value, t.stderr, t.n, t.chance
         FROM aggregates t
         LEFT JOIN models m ON m.id = t.model
@@ -104,13 +106,46 @@ def points(filters: dict[str, Names], *, latest: bool, epochs: bool) -> Sql:
             coalesce(m.role, '') AS role, m.seed AS model_seed, t.*, {_MODEL_COLUMNS}
         FROM chosen t LEFT JOIN models m ON m.id = t.model
     ) ORDER BY family, task, metric, variant, shots, params, step, model, seed, created, run, value"""  # noqa: S608 - as above
-    return sql, [*params, *params]
+    return sql, params * (3 if clusters else 2)
+
+
+def _clustered(source: str, condition: str) -> str:
+    """`measured`: the rows of `alone`, with the clustered (CR2) standard error where a task has clusters.
+
+    The same formula as `saltus.stats.clustered_mean`: residuals are summed over each cluster, and the squared
+    sums, each divided by 1 - n_c / n, are added up. A sample without a cluster is one of its own.
+    """
+    return f"""named AS (
+        SELECT task, id, {CLUSTER} AS cluster FROM samples
+    ), sums AS (
+        SELECT t.run, t.model, t.task, t.metric, t.variant, count(*) AS held, sum(t.value) AS total
+        FROM ({source}) t
+        SEMI JOIN (SELECT DISTINCT task FROM named WHERE cluster IS NOT NULL) c ON c.task = t.task
+        LEFT JOIN models m ON m.id = t.model
+        LEFT JOIN named s ON s.task = t.task AND s.id = t.sample
+        WHERE {condition}
+        GROUP BY t.run, t.model, t.task, t.metric, t.variant,
+            CASE WHEN s.cluster IS NULL THEN hash('s' || t.sample) ELSE hash('c' || s.cluster) END
+    ), sandwich AS (
+        SELECT s.run, s.model, s.task, s.metric, s.variant, CASE WHEN count(*) > 1
+            THEN sqrt(sum((total - held * a.value) ** 2 / (1 - held / a.n))) / any_value(a.n) END AS stderr
+        FROM sums s JOIN alone a USING (run, model, task, metric, variant)
+        WHERE isfinite(a.value) GROUP BY s.run, s.model, s.task, s.metric, s.variant
+    ), measured AS (
+        SELECT a.* REPLACE (CASE WHEN w.run IS NULL THEN a.stderr ELSE w.stderr END AS stderr)
+        FROM alone a LEFT JOIN sandwich w USING (run, model, task, metric, variant)
+    )"""  # noqa: S608 - as above
 
 
 _LATEST = """QUALIFY row_number() OVER (
             PARTITION BY model, task, metric, variant, shots, seed ORDER BY created DESC, run DESC) = 1"""
 
+# What a sample belongs to, NULL where it stands alone.
+CLUSTER = "nullif(list_extract(map_extract(slices, 'cluster'), 1), '')"
+
 HAS_EPOCHS = "SELECT coalesce(max(epoch), 0) > 0 AS epochs FROM scores"
+
+HAS_CLUSTERS = f"SELECT coalesce(bool_or({CLUSTER} IS NOT NULL), false) AS clusters FROM samples_all"  # noqa: S608 - ours
 
 MODELS = "SELECT * FROM models ORDER BY family, role, name, params, step, id"
 
@@ -162,10 +197,78 @@ def samples(filters: dict[str, Names], *, sample: Names, limit: int | None) -> S
         SELECT * FROM said FULL JOIN marks USING (run, model, task, sample, variant, epoch)
     )
     SELECT a.task, a.sample, a.model, a.run, a.variant, a.epoch, s.input, s.target, s.choices, s.answer,
-        s.chance, s.slices, s.extra, a.prompt, a.output, a.finish, a.error, a.tool_calls, a.turns, a.logprobs,
-        a.greedy, a.output_logprobs, a.choice_logprobs, a.prompt_tokens, a.completion_tokens, a.latency,
-        a.first_token, a.cost, a.scores
+        s.chance, s.slices, s.extra, a.prompt, a.changes, a.output, a.finish, a.error, a.tool_calls, a.turns,
+        a.logprobs, a.greedy, a.output_logprobs, a.choice_logprobs, a.prompt_tokens, a.completion_tokens,
+        a.latency, a.first_token, a.cost, a.scores
     FROM (SELECT * FROM answers {restrict}) a
     LEFT JOIN samples s ON s.task = a.task AND s.id = a.sample
     ORDER BY a.task, a.sample, a.model, a.run, a.variant, a.epoch"""  # noqa: S608 - as above
     return sql, params
+
+
+def pairs(a: tuple[str, str], b: tuple[str, str], *, only: str, filters: dict[str, Names]) -> Sql:
+    """The scores of two (run, model) on one task side by side, repeats of a sample averaged.
+
+    Args:
+        a: Run and model of the first.
+        b: Run and model of the second.
+        only: The task.
+        filters: See `where`.
+    """
+    condition, params = where(filters)
+
+    def side(name: str) -> str:
+        return f"""{name} AS (
+        SELECT t.metric, t.variant, t.sample, avg(t.value) AS value FROM scores t
+        WHERE t.run = ? AND t.model = ? AND t.task = ? AND {condition}
+        GROUP BY t.metric, t.variant, t.sample)"""  # noqa: S608 - as above
+
+    sql = f"""
+    WITH {side("first")}, {side("second")}, named AS (
+        SELECT id, {CLUSTER} AS cluster FROM samples WHERE task = ?
+    )
+    SELECT CAST(? AS VARCHAR) AS task, metric, variant, sample, first.value AS a, second.value AS b, s.cluster
+    FROM first FULL JOIN second USING (metric, variant, sample) LEFT JOIN named s ON s.id = sample
+    ORDER BY metric, variant, sample"""  # noqa: S608 - as above
+    return sql, [*a, only, *params, *b, only, *params, only, only]
+
+
+def answers(
+    run: str, model: str, task: str, *, variant: str | None = None, part: tuple[int, int] = (0, 1)
+) -> Sql:
+    """Question, answer and scores of one model on one task, a row a response.
+
+    Of a response that was asked again the one that did not fail comes first; the others follow it.
+
+    Args:
+        run: The run.
+        model: Id of the model.
+        task: The task.
+        variant: Only this one.
+        part: Which of how many parts of the samples, told apart by a hash of their ids.
+    """
+    mine = "run = ? AND model = ? AND task = ? AND hash(sample) % ? = ?"
+    key: list[Any] = [run, model, task, part[1], part[0]]
+    if variant is not None:
+        mine += " AND variant = ?"
+        key.append(variant)
+    sql = f"""
+    WITH marks AS (
+        SELECT sample, variant, epoch, list(metric) AS metrics, list(value) AS values
+        FROM scores WHERE {mine} GROUP BY sample, variant, epoch
+    ), said AS (
+        SELECT * EXCLUDE (run, model, task) FROM responses WHERE {mine}
+    ), asked AS (
+        SELECT * EXCLUDE (task) FROM samples WHERE task = ? AND hash(id) % ? = ?
+    )
+    SELECT * EXCLUDE (id) FROM said FULL JOIN marks USING (sample, variant, epoch)
+    LEFT JOIN asked ON asked.id = sample
+    ORDER BY variant, length(sample), sample, epoch, finish = 'error'"""  # noqa: S608 - as above
+    return sql, [*key, *key, task, part[1], part[0]]
+
+
+MEASURED = """
+    SELECT run, model, task, variant, count(DISTINCT (sample, epoch)) AS responses
+    FROM (SELECT run, model, task, variant, sample, epoch FROM scores WHERE run = ?
+        UNION ALL SELECT run, model, task, variant, sample, epoch FROM responses WHERE run = ?)
+    GROUP BY run, model, task, variant ORDER BY model, task, variant"""

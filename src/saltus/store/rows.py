@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from saltus.records.arrow import TABLES
 from saltus.records.errors import InputError, UsageError
 from saltus.records.evidence import Aggregate, ModelRecord, Response, RunRecord, Sample, Score
+from saltus.store.columns import column
 
 Record: TypeAlias = ModelRecord | RunRecord | Sample | Response | Score | Aggregate
 Rows: TypeAlias = Sequence[Record] | Iterable[Record] | pa.Table | pa.RecordBatch
@@ -29,6 +30,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "aggregates": Aggregate,
 }
 CHUNK = 65_536
+_STRUCTS_AT_ONCE = 8_192  # a struct takes ten times the room of its row
 
 
 def schema_of(table: str) -> pa.Schema:
@@ -61,7 +63,7 @@ def batches(table: str, rows: Rows) -> Iterator[pa.Table]:
         return
     structs = iter(rows)
     start = 0
-    while chunk := list(islice(structs, CHUNK)):
+    while chunk := list(islice(structs, _STRUCTS_AT_ONCE)):
         yield _checked(table, _from_structs(table, schema, chunk, start), start)
         start += len(chunk)
 
@@ -77,7 +79,7 @@ def _from_structs(table: str, schema: pa.Schema, chunk: list[Any], start: int) -
     arrays = []
     for field in schema:
         try:
-            arrays.append(pa.array(_column(chunk, field.name), type=field.type))
+            arrays.append(column(_column(chunk, field.name), field.type))
         except (ValueError, TypeError, OverflowError) as error:  # Arrow's own are of these kinds
             raise InputError(
                 f"column {field.name} of {table} cannot be stored as {field.type}: {error}", field=field.name
@@ -92,7 +94,7 @@ def _column(chunk: list[Any], name: str) -> list[Any]:
         case "completion_tokens":
             return [row.usage[1] for row in chunk]
         case "slices":
-            return [list(row.slices.items()) for row in chunk]
+            return [row.slices for row in chunk]
         case "extra" | "tool_calls":
             encode = msgspec.json.Encoder(order="deterministic").encode
             return [encode(value).decode() if (value := getattr(row, name)) else "" for row in chunk]

@@ -23,8 +23,12 @@ def stored_schema(table: str) -> pa.Schema:
     return schema.append(pa.field(STAMP, pa.int64())) if table in STAMPED else schema
 
 
-def statements() -> Iterator[str]:
-    """SQL that builds the public views over relations called `_parts_TABLE`."""
+def statements(*, clusters: bool = False) -> Iterator[str]:
+    """SQL that builds the public views over relations called `_parts_TABLE`.
+
+    Args:
+        clusters: Some samples say what they belong to, which the errors of `points` count.
+    """
     for table, schema in TABLES.items():
         columns = ", ".join(_quoted(name) for name in schema.names)
         if table not in STAMPED:
@@ -32,7 +36,7 @@ def statements() -> Iterator[str]:
             continue
         yield f"CREATE OR REPLACE VIEW {table}_all AS SELECT {columns}, {STAMP} FROM _parts_{table}"
         yield f"CREATE OR REPLACE VIEW {table} AS {_latest(table, schema)}"
-    points, _ = queries.points({}, latest=True, epochs=True)
+    points, _ = queries.points({}, latest=True, epochs=True, clusters=clusters)
     yield f"CREATE OR REPLACE VIEW points AS {points}"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from saltus.records.errors import UsageError
 from saltus.records.evidence import Sample
 from saltus.records.ids import content_hash
+
+if TYPE_CHECKING:
+    from saltus.tasks.metrics.base import AnyMetric
 
 Kind = Literal["generation", "multiple_choice", "loglikelihood", "perplexity"]
 
@@ -21,8 +24,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         name: Unique in a suite, e.g. "recall".
         kind: "generation" continues the prompt (and scores the target's log-probability beside it when a
             metric needs it), "multiple_choice" compares the choices' log-probabilities, "loglikelihood"
-            scores the target given the prompt, "perplexity" scores the target as a text of its own, in windows
-            where it is longer than the model's context.
+            scores the target given the prompt, "perplexity" scores the target as a text of its own, in
+            windows where it is longer than the model's context.
         items: Gives the samples, in the same order each time it is called. They are read one by one and not
             held, so a generator over a large file is welcome.
         metrics: Names from `saltus.tasks.metrics`; the first one is the headline.
@@ -36,6 +39,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         cluster: The slice whose samples belong together (questions about one text), empty when they are
             independent; standard errors are clustered by it.
         config: Whatever else defines the items (seed, size); part of the version.
+        scorers: Metrics that belong to this task alone; a name in `metrics` is looked up here first.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int = 1
     cluster: str = ""
     config: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+    scorers: tuple[AnyMetric, ...] = ()
 
     @property
     def version(self) -> str:

@@ -200,8 +200,8 @@ def test_a_mapping_is_refused(store: Store, old_file: Callable[..., Path]) -> No
 
 
 def test_an_unknown_format_names_the_known_ones(store: Store) -> None:
-    with pytest.raises(UsageError, match="csv, lm-eval"):
-        import_results("helm", "x", store=store)
+    with pytest.raises(UsageError, match="lm-eval, inspect, helm, bigbench, promptfoo, csv"):
+        import_results("nowhere", "x", store=store)
 
 
 def test_an_interrupted_import_is_taken_up_without_doubling(

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 Paths: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 # Name of a format: the module whose `jobs(paths, mapping)` finds its files.
-FORMATS = {"csv": "table", "lm-eval": "lm_eval"}
+FORMATS = {
+    "lm-eval": "lm_eval",
+    "inspect": "inspect_log",
+    "helm": "helm",
+    "bigbench": "bigbench",
+    "promptfoo": "promptfoo",
+    "csv": "table",
+    "auto": "sniff",
+}
 
 
 def import_results(
@@ -46,7 +54,8 @@ def import_results(
     `family` adds the facts to models that are already there.
 
     Args:
-        format: "lm-eval" (v0.3 and current files, told apart by themselves) or "csv".
+        format: "lm-eval" (v0.3 and current files, told apart by themselves), "inspect", "helm", "bigbench",
+            "promptfoo" or "csv"; "auto" tells by what the files hold.
         paths: Files and folders.
         store: Where the evidence goes; held exclusively meanwhile.
         family: Family to file models under where the source does not say.
@@ -111,6 +120,7 @@ class _Session:
             else:
                 self._again(source, known)
         except InputError as error:
+            self._writer.abandon()
             self._failed.append(failure(job.path, error))
 
     def finish(self) -> ImportResult:

@@ -7,6 +7,7 @@ it. A metric of the whole corpus (perplexity, F1) has no such mean and stays an 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,11 @@ def open_current(path: Path, data: bytes, given: CurrentFile, samples: Mapping[s
         names = {**given.groups, **given.results}
         for task in [name for name in names if name in given.results]:
             logged = TaskSamples()
-            if task in texts:
+            # Newer versions write the name of a task into that of its file with "_" for all but letters.
+            if (file := task if task in texts else re.sub(r"\W", "_", task)) in texts:
                 shots = _shots(given, task)
                 logged = read_samples(
-                    samples[task], texts[task], run=run, model=model.id, task=task, shots=shots,
+                    samples[file], texts[file], run=run, model=model.id, task=task, shots=shots,
                     metrics={name.partition(",")[0] for name in given.results[task]},
                     version=_version(given, task),
                 )  # fmt: skip

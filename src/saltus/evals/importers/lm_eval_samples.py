@@ -145,7 +145,7 @@ def _records(asked: Sequence[_Asked], run: str, model: str, task: str, version: 
         scores = dict(one.scores)
         logprob = one.logprobs[answer] if answer >= 0 else one.logprobs[0] if _is_single(one) else None
         if logprob is not None and math.isfinite(logprob):
-            scores["target_logprob"] = logprob
+            scores.setdefault("target_logprob", logprob)
         found.scores += [
             Score(
                 run=run, model=model, task=task, sample=one.id, metric=name, value=value, variant=one.variant

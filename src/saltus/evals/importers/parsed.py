@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from saltus.records.errors import InputError, SaltusError
 from saltus.records.evidence import Aggregate, ModelRecord, Response, Sample, Score
+
+T = TypeVar("T")
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -124,8 +126,13 @@ def read_bytes(path: Path) -> bytes:
         ) from error
 
 
-def decode_object(data: bytes, path: Path) -> dict[str, Any]:
+def decode_object(data: bytes, path: Path, *, of: str = "lm-evaluation-harness") -> dict[str, Any]:
     """Decode a JSON object; NaN and Infinity, which Python writes and JSON forbids, come out as such.
+
+    Args:
+        data: The file's content.
+        path: The file, for messages.
+        of: The program whose file is expected, for messages.
 
     Raises:
         InputError: It is not UTF-8, no JSON, or no object.
@@ -145,8 +152,48 @@ def decode_object(data: bytes, path: Path) -> dict[str, Any]:
                 line=line,
             ) from error
     if not isinstance(given, dict):
-        raise InputError("holds no JSON object; name a result file of lm-evaluation-harness", path=str(path))
+        raise InputError(f"holds no JSON object; name a result file of {of}", path=str(path))
     return given
+
+
+def read_as(data: bytes, kind: type[T], path: Path, *, of: str) -> T:
+    """Decode JSON of a known layout, also with NaN and Infinity, which Python writes and JSON forbids.
+
+    Args:
+        data: The file's content, or a part of it.
+        kind: The layout.
+        path: The file, for messages.
+        of: The program that writes it, for messages.
+
+    Raises:
+        InputError: It is no JSON, or laid out otherwise.
+    """
+    try:
+        try:
+            return msgspec.json.decode(data, type=kind, strict=False)
+        except (msgspec.ValidationError, UnicodeDecodeError):
+            raise
+        except msgspec.DecodeError:
+            return msgspec.convert(_with_raw(json.loads(data.decode("utf-8-sig")), kind), kind, strict=False)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"is not laid out as {of} lays it out ({error}); name a file that {of} wrote, or make it again",
+            path=str(path),
+            line=getattr(error, "lineno", None),
+        ) from error
+
+
+def _with_raw(given: Any, kind: type[Any]) -> Any:
+    """What JSON gave, with parts that the layout decodes later encoded again."""
+    if not isinstance(given, dict) or not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
+        return given
+    held = {field.encode_name for field in msgspec.structs.fields(kind) if "Raw" in str(field.type)}
+    return {
+        key: [msgspec.Raw(json.dumps(one).encode()) for one in value]
+        if key in held and isinstance(value, list)
+        else value
+        for key, value in given.items()
+    }
 
 
 def broken_job(path: Path, message: str) -> Job:

@@ -1,7 +1,8 @@
 """Writes what was read into the store: few parts for many files, each row once, also after an interruption.
 
 Rows go in before the row of their run does. A run without its row was interrupted; what it left is kept and
-not written again.
+not written again. Small sources share parts; a source of more rows than are held back is written in parts of
+its own, named after it, so that memory stays bounded and a part that is there is not written again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pending: dict[str, list[Any]] = {table: [] for table in _EVIDENCE}
+        self._current: dict[str, list[Any]] = {table: [] for table in _EVIDENCE}
+        self._chunks = 0  # parts that the source being read has of its own
         self._runs: list[RunRecord] = []
         self._models: dict[str, ModelRecord] = {}
         self._held: dict[str, dict[int, int]] = {}
@@ -52,11 +55,14 @@ class Writer:
                 rows = getattr(parsed, table)
                 setattr(parsed, table, self._news(table, fields, rows))
             parsed.samples = self._new_samples(parsed.samples)
+        into = self._pending if source.row_wise else self._current
         for table in _EVIDENCE:
-            if source.row_wise or source.run not in self._left[table]:
-                self._pending[table] += getattr(parsed, table)
-        if source.row_wise and sum(map(len, self._pending.values())) >= _ENOUGH:
-            self.flush()
+            into[table] += getattr(parsed, table)
+        if sum(map(len, into.values())) >= _ENOUGH:
+            if source.row_wise:
+                self.flush()
+            else:
+                self._write_chunk(source.run)
         return parsed.measured
 
     def describe(self, models: Iterable[ModelRecord]) -> None:
@@ -66,6 +72,12 @@ class Writer:
 
     def finish(self, source: Source, rows: int, failures: int) -> None:
         """Take the row of a run that has been read to its end."""
+        if self._chunks:
+            self._write_chunk(source.run)
+        for table, kept in self._current.items():
+            if source.run not in self._left[table]:
+                self._pending[table] += kept
+        self.abandon()
         config = source.config | ({"failed": failures} if failures else {})
         self._runs.append(
             RunRecord(
@@ -82,6 +94,20 @@ class Writer:
         )
         if sum(map(len, self._pending.values())) >= _ENOUGH:
             self.flush()
+
+    def abandon(self) -> None:
+        """Forget the rows of a source that turned out to be broken; what others gave stays."""
+        self._current = {table: [] for table in _EVIDENCE}
+        self._chunks = 0
+
+    def _write_chunk(self, run: str) -> None:
+        """Write what is held of one source as a part of its own."""
+        name = f"import-{run}-{_ENOUGH}-{self._chunks}"
+        for table, rows in self._current.items():
+            if rows:
+                self._store.append(table, rows, part=name)
+                self._current[table] = []
+        self._chunks += 1
 
     def flush(self) -> None:
         """Write everything that was taken, the rows of runs last."""
