@@ -69,7 +69,7 @@ def test_people_get_a_table_and_the_next_command(store: str, capfd: pytest.Captu
     out = capfd.readouterr().out
     assert "noise floor" in out
     assert "tiny-0 on riddles: worst is override with" in out
-    assert out.rstrip().endswith(f"Next: saltus report --store {store} -o report.html")
+    assert out.rstrip().endswith(f"Next: saltus detect --store {store}")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,26 @@ def test_records_are_loaded_when_their_turn_comes(store: Store, rules: Any, numb
     assert (summary.samples, summary.failed) == (72, 36)
     assert summary.problems == ("rule-1, 36 samples: the disk is away",)
     assert [model.closed for model in rules] == [1, 0, 1]
+
+
+def test_the_next_model_gets_ready_while_one_is_asked(
+    store: Store, rules: Any, rule_model: Any, numbers: Suite
+) -> None:
+    ready: list[str] = []
+
+    class Far(rule_model):  # type: ignore[misc]
+        def prepare(self) -> None:
+            ready.append(self.record.id)
+
+        def generate(self, requests: Any) -> Any:
+            if self.record.id != "rule-2":
+                deadline = time.monotonic() + 10
+                while f"rule-{int(self.record.id[-1]) + 1}" not in ready and time.monotonic() < deadline:
+                    time.sleep(0.001)
+            return super().generate(requests)
+
+    evaluate([Far(rule.record) for rule in rules], numbers, store=store)
+    assert ready == ["rule-1", "rule-2"]
 
 
 def test_a_missing_extra_stops_at_once(store: Store, rules: Any, numbers: Suite) -> None:

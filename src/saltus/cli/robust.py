@@ -52,7 +52,10 @@ def command(
 ) -> int:
     """Compare each variant of the prompts with the plain ones: flips, their noise floor, the worst slice."""
     filters: dict[str, Any] = {"run": run, "task": list(tasks) or None, "model": list(models) or None}
+    from saltus.store import load_findings
+
     with open_store(store_path) as store:
+        detected = bool(load_findings(store))
         found = compare(store, filters, metrics=metrics or None, by=by, cluster=cluster)
         if not found.rows:
             raise _nothing(store, filters, metrics)
@@ -62,7 +65,12 @@ def command(
     table(_COLUMNS, (_cells(row) for row in found.rows))
     for worst in found.worst:
         say(_sentence(worst))
-    next_step(f"saltus report --store {store_path} -o report.html")
+    # A report needs findings; it has a page for this table too.
+    next_step(
+        f"saltus report --store {store_path} -o report.html"
+        if detected
+        else f"saltus detect --store {store_path}"
+    )
     return 0
 
 
