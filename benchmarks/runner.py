@@ -38,7 +38,9 @@ class Measured(msgspec.Struct):
 def measure(command: list[str], **env: str) -> Measured:
     started, begun = time.time(), time.perf_counter()
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | env)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | env, cwd=HERE / "peers"
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -184,7 +186,7 @@ metric_list:
         command = [
             str(python.parent / "inspect"),
             "eval",
-            str(HERE / "peers/inspect_task.py"),
+            "inspect_task.py",
             "--model",
             "openai-api/bench/bench",
         ]

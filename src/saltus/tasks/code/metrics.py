@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from saltus.records.evidence import Response, Sample
-from saltus.stats.passk import pass_at_k
 from saltus.tasks.code.extract import extract_code
 from saltus.tasks.code.judge import Case, judge_many
 from saltus.tasks.metrics.base import GroupMetric, Metric, Pair
@@ -50,6 +49,8 @@ def pass_at(k: int) -> GroupMetric:
     """The metric pass@k over epochs; a sample that was asked fewer than k times has no score."""
 
     def compute(sample: Sample, responses: Iterable[Response]) -> float:
+        from saltus.stats.passk import pass_at_k  # SciPy comes with it
+
         found = passes([(sample, response) for response in responses])
         return float(pass_at_k(len(found), int(sum(found)), k)) if len(found) >= k else math.nan
 
