@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from saltus.cli import main
+from saltus.family import path as checkpoint
 
 CSV = """family,model,params,task,metric,score,n
 f,f-1,1e7,jump,acc,0.251,1000
@@ -119,3 +122,20 @@ def test_help_of_every_verb(capfd: pytest.CaptureFixture[str]) -> None:
     for verb in VERBS:
         assert main([verb, "--help"]) == 0
         assert "Usage: saltus" in capfd.readouterr().out
+
+
+def test_a_process_of_its_own_ends_without_a_word_on_stderr(tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"input": "\\n<ab|", "target": "ba"}\n')
+    store = str(tmp_path / "evidence")
+    model = str(checkpoint("tiro-1x8"))
+    for arguments in (
+        ["run", str(items), "-M", model, "--store", store, "--json"],
+        ["run", str(items), "-M", model, "--store", store, "--json"],
+        ["ls", "models", "--store", store, "--json"],
+        ["sql", "FROM scores", "--store", store, "--json"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "saltus", *arguments], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "", arguments
