@@ -1,5 +1,6 @@
 """The response cache: what goes in comes out, in any number and from any process."""
 
+import fcntl
 import os
 
 import pytest
@@ -109,6 +110,24 @@ def test_a_torn_journal_gives_what_is_whole(tmp_path_factory, items, data):
         v for (_, v), end in zip(items, ends, strict=True) if end <= cut
     ]
     assert path == journal.path
+
+
+def test_a_journal_that_is_taken_for_a_dead_one_is_made_anew(tmp_path, monkeypatch):
+    lock, taken = fcntl.flock, []
+
+    def slow(fd, how):
+        if not taken:
+            for path in tmp_path.glob("*.log"):  # as another process does that sees no lock on it
+                path.unlink()
+                taken.append(path)
+        lock(fd, how)
+
+    monkeypatch.setattr("saltus.store.journal.fcntl.flock", slow)
+    journal = Journal(tmp_path)
+    assert taken
+    assert journal.path not in taken
+    assert journal.path.exists()
+    journal.close()
 
 
 def test_many_processes_share_it(store, start):

@@ -33,10 +33,16 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{os.getpid()}-{os.urandom(6).hex()}.log"
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(self.path, flags, 0o666)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)  # tells `abandoned` that the writer lives
+        while True:
+            self.path = folder / f"{os.getpid()}-{os.urandom(6).hex()}.log"
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            self._fd = os.open(self.path, flags, 0o666)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)  # tells `abandoned` that the writer lives
+            if os.fstat(self._fd).st_nlink:
+                break
+            os.close(
+                self._fd
+            )  # between the two calls another process took it for a dead one's and removed it
         self._size = 0
 
     def append(self, key: bytes, value: bytes, *, replaces: bool = False) -> None:
