@@ -1,5 +1,6 @@
 """Frozen types, ids, hashes and schemas: the words every other room speaks. No I/O."""
 
+from saltus.records.changes import Change, EarlyWarning, Lag, Timeline
 from saltus.records.errors import (
     BudgetError,
     InputError,
@@ -12,6 +13,7 @@ from saltus.records.errors import (
 )
 from saltus.records.evidence import Aggregate, ModelRecord, Response, RunRecord, Sample, Score
 from saltus.records.findings import AXES, Band, Finding, Fit, Interval, Point, QValues
+from saltus.records.forecasts import Forecast
 from saltus.records.ids import bytes_hash, content_hash
 from saltus.records.metrics import METRICS, MetricInfo, metric_info
 from saltus.records.requests import (
@@ -30,13 +32,17 @@ __all__ = [
     "Aggregate",
     "Band",
     "BudgetError",
+    "Change",
     "Continuation",
+    "EarlyWarning",
     "Finding",
     "Fit",
+    "Forecast",
     "GenerateRequest",
     "Generation",
     "InputError",
     "Interval",
+    "Lag",
     "Loglikelihood",
     "LoglikelihoodRequest",
     "Message",
@@ -53,6 +59,7 @@ __all__ = [
     "SandboxError",
     "Score",
     "StoreError",
+    "Timeline",
     "ToolCall",
     "UsageError",
     "bytes_hash",

@@ -19,9 +19,20 @@ Verdict = Literal[
 ]
 Sharpness = Literal["sharp", "smooth"]
 Artifact = Literal["jump_persists", "metric_artifact", "metric_explained", "unresolved"]
-Axis = Literal["params", "tokens", "flops", "step", "loss", "released", "layers", "width"]
+Axis = Literal["params", "tokens", "flops", "step", "loss", "released", "layers", "width", "capability"]
 
-AXES: tuple[str, ...] = ("params", "tokens", "flops", "step", "loss", "released", "layers", "width")
+# "capability": first principal component of the models' other benchmarks (Ruan et al. 2024).
+AXES: tuple[str, ...] = (
+    "params",
+    "tokens",
+    "flops",
+    "step",
+    "loss",
+    "released",
+    "layers",
+    "width",
+    "capability",
+)
 
 
 class Interval(msgspec.Struct, frozen=True):

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from saltus.store.cache import ResponseCache
-    from saltus.store.findings import load_findings, record_findings
+    from saltus.store.findings import (
+        load_findings,
+        load_forecasts,
+        load_timelines,
+        load_warnings,
+        record_findings,
+        record_forecasts,
+        record_timelines,
+        record_warnings,
+    )
     from saltus.store.ledger import Event, Ledger, VerifyResult
     from saltus.store.query import Query
     from saltus.store.store import Store
@@ -23,8 +32,14 @@ _HOME = {
     "ResponseCache": "cache",
     "Store": "store",
     "VerifyResult": "ledger",
+    "load_timelines": "findings",
     "load_findings": "findings",
+    "load_forecasts": "findings",
+    "load_warnings": "findings",
+    "record_timelines": "findings",
     "record_findings": "findings",
+    "record_forecasts": "findings",
+    "record_warnings": "findings",
 }
 
 __all__ = [
@@ -35,8 +50,14 @@ __all__ = [
     "Store",
     "VerifyResult",
     "load_findings",
+    "load_forecasts",
+    "load_timelines",
+    "load_warnings",
     "open",
     "record_findings",
+    "record_forecasts",
+    "record_timelines",
+    "record_warnings",
 ]
 
 
