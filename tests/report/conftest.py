@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import saltus.store
+from saltus.records import Change, EarlyWarning, Forecast, Timeline
 from saltus.records.arrow import TABLES
 from saltus.records.findings import Band, Finding, Fit, Interval, Point, QValues
 from saltus.store import Store
@@ -293,6 +294,31 @@ def add_imported(world: World) -> None:
     )
 
 
+def add_forecasts_and_changes(world: World, store: Store) -> None:
+    """A forecast, a refusal under a hostile name, changes along training, and an early warning."""
+    facts, parity = (
+        next(f for f in world.findings if f.task == task and f.axis == "params")
+        for task in ("facts", "parity")
+    )
+    shared = {"metric": facts.metric, "family": "toy", "axis": "params", "at": 2e6, "low": 0.5, "high": 0.97}
+    band = Band((2e3, 2e5, 2e6), (0.2, 0.7, 0.9), (0.1, 0.6, 0.5), (0.3, 0.8, 0.97))
+    told = Forecast(task="facts", value=0.9, method="ensemble", points=facts.points, band=band, **shared)
+    refused = Forecast(
+        task=HOSTILE,
+        value=None,
+        method="ensemble",
+        points=parity.points,
+        refused=f"At chance. {HOSTILE}",
+        **shared,
+    )
+    saltus.store.record_forecasts(store, [told, refused])
+    whose = {"family": "toy", "series": "toy-e", "task": "recall", "metric": "exact_match"}
+    change = Change(kind="onset", at=Interval(480, 450, 500), size=0.7, p=0.001)
+    saltus.store.record_timelines(store, [Timeline(changes=(change,), reasons=(HOSTILE,), **whose)])
+    warning = EarlyWarning(indicator="continuous", at=400, statistic=3.0, p=0.01, reason=HOSTILE, **whose)
+    saltus.store.record_warnings(store, [warning])
+
+
 @pytest.fixture(scope="session")
 def world() -> World:
     world = build_world()
@@ -302,4 +328,6 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def store(world: World, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return world.store(tmp_path_factory.mktemp("evidence") / "store")
+    store = world.store(tmp_path_factory.mktemp("evidence") / "store")
+    add_forecasts_and_changes(world, store)
+    return store

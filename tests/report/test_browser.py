@@ -214,6 +214,7 @@ def test_the_keyboard_is_enough(page: Any, report: str) -> None:
         ("#/task/recall", "recall"),
         ("#/training", "What toy-e learns, and when"),
         ("#/training/toy-e", "What toy-e learns, and when"),
+        ("#/forecast", "What the next scale will do"),
         ("#/models", "Models"),
         ("#/runs", "Runs"),
         ("#/methods", "Methods"),
@@ -224,7 +225,7 @@ def test_the_keyboard_is_enough(page: Any, report: str) -> None:
 def test_every_state_has_an_address(page: Any, report: str, address: str, words: str) -> None:
     visit(page, report + address)
     assert heading(page) == words
-    if address.startswith(("#/task", "#/training")):
+    if address.startswith(("#/task", "#/training", "#/forecast")):
         drawn(page, 2)
 
 
@@ -253,7 +254,18 @@ def test_csv_holds_the_points(page: Any, report: str, tmp_path: Path) -> None:
 def test_nothing_is_wider_than_the_screen(page: Any, report: str, width: int, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
-    for address in ("#/", RECALL, "#/task/recite", POINT, "#/training", "#/models", "#/runs", "#/methods"):
+    pages = (
+        "#/",
+        RECALL,
+        "#/task/recite",
+        POINT,
+        "#/training",
+        "#/forecast",
+        "#/models",
+        "#/runs",
+        "#/methods",
+    )
+    for address in pages:
         visit(page, report + address)
         if address == RECALL:
             drawn(page)

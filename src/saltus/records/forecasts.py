@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from saltus.records.findings import Band, Point
+
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """The score that a model at `at` will have, with a predictive interval.
@@ -23,6 +25,9 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
             when one is. `value`, `low` and `high` then say what is left: the range that cannot be excluded.
         reasons: Plain sentences, most important first.
         n_points: Points behind it.
+        chance: Score of guessing, None when unknown.
+        points: The measured points that it was made from.
+        band: Predictive median and interval of a measured score along the axis, from the first point to `at`.
     """
 
     task: str
@@ -41,5 +46,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     reasons: tuple[str, ...] = ()
     n_points: int = 0
+    chance: float | None = None
+    points: tuple[Point, ...] = ()
+    band: Band | None = None
     seed: int = 0
     version: str = ""

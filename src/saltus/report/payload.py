@@ -10,10 +10,12 @@ import msgspec
 from saltus.records.findings import Finding
 from saltus.report.charts import emergence_chart, heatmap, onsets, timeline
 from saltus.report.evidence import ALL_SAMPLES, TaskSamples, partner_points, rows_of, sample_rows
+from saltus.report.forecasts import forecast_page
 from saltus.report.layers import Spec
 from saltus.report.pages import comparable, finding_row, groups
 from saltus.report.rows import PartnerPoint
 from saltus.report.theme import theme
+from saltus.report.training import training_pages
 from saltus.report.words import group_title, metric_title, rank
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Gathered(msgspec.Struct, frozen=True):
 
 def gather(store: Store, findings: Sequence[Finding], samples: int) -> Gathered:
     """Read the evidence behind the findings and lay it out for the page."""
+    from saltus.store import load_forecasts, load_timelines, load_warnings
+
     ordered = sorted(findings, key=rank)
     points = [point for finding in ordered for point in finding.points]
     models = rows_of(store, "models", (point.model for point in points), "family, params, name, step, id")
@@ -60,6 +64,8 @@ def gather(store: Store, findings: Sequence[Finding], samples: int) -> Gathered:
         "runs": {run["id"]: [run["kind"], run["source"], run["format"]] for run in runs},
         "samples": shown,
         "query": ALL_SAMPLES,
+        "forecasts": forecast_page(load_forecasts(store)),
+        "training": training_pages(ordered, load_timelines(store), load_warnings(store)),
     }
     return Gathered(ordered, models, runs, shown, payload)
 

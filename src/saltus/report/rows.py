@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from saltus.records.findings import Finding, Fit
+from saltus.records.forecasts import Forecast
 from saltus.report.scales import AxisScale, outline
 from saltus.report.words import quantity
 
@@ -29,7 +30,7 @@ class PartnerPoint(msgspec.Struct, frozen=True):
     n: float | None = None
 
 
-def point_rows(finding: Finding) -> list[Row]:
+def point_rows(finding: Finding | Forecast) -> list[Row]:
     """The measured points along the axis."""
     return [
         {

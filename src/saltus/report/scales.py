@@ -15,6 +15,7 @@ _LABELS = {
     "flops": "replace(format(datum.value, '.0e'), '+', '')",
     "loss": "format(datum.value, '~g')",
     "released": "format(datum.value, '~f')",
+    "capability": "format(datum.value, '~g')",
 }
 _SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"
 

@@ -45,6 +45,7 @@ AXIS_TITLES: dict[str, str] = {
     "released": "Release date",
     "layers": "Layers",
     "width": "Width",
+    "capability": "Capability (first component of other benchmarks)",
 }
 
 _AT: dict[str, str] = {
@@ -56,6 +57,7 @@ _AT: dict[str, str] = {
     "released": "{}",
     "layers": "{} layers",
     "width": "width {}",
+    "capability": "capability {}",
 }
 
 _METRICS = {
@@ -94,6 +96,11 @@ def number(value: float | None, unit: str = "share") -> str:
         return "∞" if value > 0 else "-∞"
     text = f"{value:.2f}" if unit == "share" else f"{value:.3g}"
     return text[1:] if text.startswith("-") and float(text) == 0 else text
+
+
+def place_text(axis: str, value: float) -> str:
+    """A place on an axis in words: "12B parameters", "step 500"."""
+    return _AT[axis].format(quantity(value, axis))
 
 
 def quantity(value: float, axis: str = "params") -> str:

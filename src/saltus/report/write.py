@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from saltus.store import Store
 
 LIBRARIES = ("vega", "vega-lite", "vega-interpreter", "vega-embed")
-SCRIPTS = ("dom.js", "charts.js", "finding.js", "samples.js", "robustness.js", "router.js")
+SCRIPTS = (
+    "dom.js",
+    "charts.js",
+    "finding.js",
+    "training.js",
+    "forecast.js",
+    "samples.js",
+    "robustness.js",
+    "router.js",
+)
 
 
 class ReportInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +172,7 @@ def _page(gathered: Gathered, samples: int, title: str | None, variants: list[di
             scripts=scripts,
             csp=_policy(scripts),
             robustness=bool(variants),
+            forecasts=bool(gathered.payload["forecasts"]),
             data=embed({**gathered.payload, "robustness": variants, "title": title, "limit": samples}),
         )
     )

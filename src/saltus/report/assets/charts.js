@@ -102,10 +102,15 @@ function tip(handler, event, item, value) {
   tipBox.hidden = !value || !item;
   if (tipBox.hidden) return;
   const datum = item.datum;
+  if (datum.words && datum.lane) return tipAt(event, datum.lane, [`at ${quantity(datum.x)} [${quantity(datum.low)}, ${quantity(datum.high)}]`, datum.words]);
   const lines = datum.task
     ? [datum.model || "", datum.model ? `score ${score(datum.y)}` : `onset ${quantity(datum.x)} [${quantity(datum.low)}, ${quantity(datum.high)}]`]
-    : [`${score(datum.y)} [${score(datum.low)}, ${score(datum.high)}]`, datum.n ? `${datum.n} samples` : "", datum.used === false ? "not used in the fit" : "", datum.variant ? "" : "click for the samples"];
-  tipBox.replaceChildren(h("b", {}, datum.task || datum.model || datum.variant || ""), ...lines.filter(Boolean).map((line) => h("div", {}, line)));
+    : [`${score(datum.y)} [${score(datum.low)}, ${score(datum.high)}]`, datum.n ? `${datum.n} samples` : "", datum.used === false ? "not used in the fit" : "", datum.words || (datum.variant ? "" : "click for the samples")];
+  tipAt(event, datum.task || datum.model || datum.variant || "", lines.filter(Boolean));
+}
+
+function tipAt(event, title, lines) {
+  tipBox.replaceChildren(h("b", {}, title), ...lines.map((line) => h("div", {}, line)));
   const box = tipBox.getBoundingClientRect();
   tipBox.style.left = `${Math.max(8, Math.min(event.clientX + 14, innerWidth - box.width - 8))}px`;
   tipBox.style.top = `${Math.max(8, event.clientY - box.height - 12)}px`;

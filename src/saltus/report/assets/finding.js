@@ -1,4 +1,4 @@
-// Pages of findings: one finding, all findings of a task, and the training timelines.
+// Pages of findings: one finding, and all findings of a task.
 function crumbs(parts, previous, next) {
   const trail = parts.flatMap((part, index) => (index ? [h("span", {}, "/"), typeof part === "string" ? h("span", {}, part) : part] : [part]));
   const steps = [previous && h("a", { href: previous, rel: "prev" }, "← previous"), next && h("a", { href: next, rel: "next" }, "next →")];
@@ -124,26 +124,6 @@ function taskPage(task) {
     h("h1", { tabindex: -1 }, task),
     facts([["Findings", findings.length], ["Metrics", [...new Set(findings.map((finding) => finding.metric_title))].join(", ")], ["Samples shown", DATA.samples[task]?.ids.length]]),
     findings.map((finding) => findingFigure(finding, true)),
-  ];
-}
-
-function trainingPage(wanted) {
-  const groups = DATA.groups.filter((group) => group.axis === "step");
-  if (!groups.length) {
-    return [h("h1", { tabindex: -1 }, "Training"), h("p", { class: "note" }, "No finding runs along training steps. Evaluate several checkpoints of one model and run `saltus detect --axis step`.")];
-  }
-  const name = (group) => group.series || group.family;
-  const group = groups.find((candidate) => name(candidate) === wanted) || (wanted === undefined ? groups[0] : null);
-  if (!group) return null;
-  const choose = h("select", { "aria-label": "Model", onchange: (event) => { go(`#/training/${encodeURIComponent(event.target.value)}`); } },
-    groups.map((option) => h("option", { value: name(option), selected: option === group }, name(option))));
-  const members = group.ids.map((id) => FINDINGS.get(id));
-  return [
-    h("div", { class: "head" }, h("div", {}, h("h1", { tabindex: -1 }, `What ${name(group)} learns, and when`), h("p", { class: "lead" }, "Each task over the training steps. Amber marks the interval of the onset.")), groups.length > 1 && choose),
-    group.onsets && h("figure", {}, h("figcaption", {}, "Order of appearance"), chart(group.onsets, group.onsets.title.text), tableTwin("onsets", group.onsets.datasets.onsets, ["task", "x", "low", "high"])),
-    h("div", { class: "grid" }, members.map((finding) => h("figure", {},
-      h("figcaption", {}, link(["finding", finding.id], finding.task), " ", h("small", {}, verdict(finding), finding.onset_level ? h("span", {}, finding.onset) : "", members.filter((other) => other.task === finding.task).length > 1 ? ` ${finding.metric_title}` : "")),
-      chart(findingChart(finding.id, "small"), finding.title)))),
   ];
 }
 

@@ -1,4 +1,4 @@
-// The address decides what is shown: #/, #/finding/ID, #/task/NAME, #/point/ID/MODEL, #/training/MODEL, #/robustness/TASK/MODEL, #/models, #/runs, #/methods.
+// The address decides what is shown: #/, #/finding/ID, #/task/NAME, #/point/ID/MODEL, #/training/MODEL, #/forecast, #/robustness/TASK/MODEL, #/models, #/runs, #/methods.
 const sections = new Map([...document.querySelectorAll("[data-page]")].map((section) => [section.dataset.page, section]));
 const scrolled = new Map(); // address -> where the reader was, for the way back
 let here = location.hash;
@@ -10,6 +10,7 @@ const MADE = {
   task: { page: taskPage, tab: "findings" },
   point: { page: pointPage, tab: "findings" },
   training: { page: trainingPage, tab: "training" },
+  forecast: { page: forecastPage, tab: "forecast" },
   robustness: { page: robustnessPage, tab: "robustness" },
 };
 
