@@ -1,10 +1,10 @@
-# make demo | test | check | bench | docs. Everything lives in .venv; delete that folder to start afresh.
+# make demo | test | check | bench | validity. Everything lives in .venv; delete that folder to start afresh.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench clean format
+.PHONY: demo test check bench validity clean format
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+validity: $(VENV)/.dev
+	$(BIN)/python -m tests.validity
 
 bench: $(VENV)/.dev
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 from saltus._version import __version__
 
 if TYPE_CHECKING:
-    from saltus.emergence import detect, detect_all
+    from saltus.emergence import detect, detect_all, detect_pooled
+    from saltus.emergence.forecast import backtest, forecast_all
+    from saltus.emergence.lags import lags
+    from saltus.emergence.timeline import timelines
+    from saltus.emergence.warning import early_warnings
     from saltus.evals import RunSummary, evaluate
     from saltus.evals.exporters import ExportResult, export_run
     from saltus.evals.importers import ImportResult, import_results
     from saltus.models import Model, Series, load_model
     from saltus.records import (
         Aggregate,
+        EarlyWarning,
         Finding,
+        Forecast,
         Interval,
         ModelRecord,
         Response,
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
         SaltusError,
         Sample,
         Score,
+        Timeline,
     )
     from saltus.report import write_report
     from saltus.store import Store, open
@@ -32,8 +39,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Aggregate": "records",
+    "EarlyWarning": "records",
     "ExportResult": "evals.exporters",
     "Finding": "records",
+    "Forecast": "records",
     "ImportResult": "evals.importers",
     "Interval": "records",
     "Model": "models",
@@ -48,21 +57,30 @@ _HOME = {
     "Store": "store",
     "Suite": "tasks",
     "Task": "tasks",
+    "Timeline": "records",
+    "backtest": "emergence.forecast",
     "detect": "emergence",
     "detect_all": "emergence",
+    "detect_pooled": "emergence",
+    "early_warnings": "emergence.warning",
     "evaluate": "evals",
     "export_run": "evals.exporters",
+    "forecast_all": "emergence.forecast",
     "import_results": "evals.importers",
+    "lags": "emergence.lags",
     "load_model": "models",
     "open": "store",
     "task": "tasks.suites",
+    "timelines": "emergence.timeline",
     "write_report": "report",
 }
 
 __all__ = [
     "Aggregate",
+    "EarlyWarning",
     "ExportResult",
     "Finding",
+    "Forecast",
     "ImportResult",
     "Interval",
     "Model",
@@ -77,15 +95,22 @@ __all__ = [
     "Store",
     "Suite",
     "Task",
+    "Timeline",
     "__version__",
+    "backtest",
     "detect",
     "detect_all",
+    "detect_pooled",
+    "early_warnings",
     "evaluate",
     "export_run",
+    "forecast_all",
     "import_results",
+    "lags",
     "load_model",
     "open",
     "task",
+    "timelines",
     "write_report",
 ]
 

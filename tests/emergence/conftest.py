@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -133,6 +134,35 @@ def read_pythia(folder: Path, steps: tuple[int, ...] | None = (143000,)) -> list
     return rows
 
 
+def read_obscaling(folder: Path, family: str) -> list[dict[str, Any]]:
+    """Scores of one family on the four emergent tasks of Ruan et al. 2024; sample counts are not given."""
+    with (folder / "base_llm_benchmark_eval.csv").open() as file:
+        known = [row for row in csv.DictReader(file) if row["Model Family"] == family]
+    sizes = {row["Model"]: 1e9 * float(row["Model Size (B)"]) for row in known}
+    with (folder / "base_llm_emergent_capability_eval.csv").open() as file:
+        records = [row for row in csv.DictReader(file) if row["Model"] in sizes]
+    return [
+        {
+            "family": family,
+            "name": record["Model"],
+            "model": record["Model"],
+            "run": "r",
+            "task": column[: column.index("_2_") + 2],
+            "metric": column[column.index("_2_") + 3 :],
+            "variant": "",
+            "shots": 2,
+            "value": float(value),
+            "stderr": None,
+            "n": None,
+            "chance": 0.25 if column.startswith("parsinlu") else 0.0,
+            "params": sizes[record["Model"]],
+        }
+        for record in records
+        for column, value in record.items()
+        if column != "Model"
+    ]
+
+
 def make_points(
     x: np.ndarray,
     y: np.ndarray,
@@ -186,3 +216,11 @@ def pythia_points(shared: Path) -> Points:
     if not folder.is_dir():
         pytest.skip("the published Pythia results are not here")
     return lambda **options: read_pythia(folder, **options)
+
+
+@pytest.fixture
+def obscaling_points(shared: Path) -> Points:
+    folder = shared / "data" / "obscaling"
+    if not folder.is_dir():
+        pytest.skip("the published ObsScaling results are not here")
+    return lambda family: read_obscaling(folder, family)

@@ -35,6 +35,7 @@ def test_lower_loss_is_further_along() -> None:
         ("layers", 2, "2"),
         ("released", 2023.37, "2023-05"),
         ("loss", 2.3456, "2.35"),
+        ("capability", -0.4321, "-0.43"),
     ],
 )
 def test_values_read_as_people_write_them(axis: str, x: float, words: str) -> None:
@@ -50,8 +51,15 @@ def test_layers_are_whole_and_one_is_singular() -> None:
 def test_dates_are_decimal_years() -> None:
     assert parse_date("2023-07-02") == pytest.approx(2023.5, abs=0.01)
     assert parse_date("2024") == 2024
+    assert parse_date("2023-07-02 00:00:00") == parse_date("2023-07-02")
+
+
+@pytest.mark.parametrize(
+    "text", ["last May", "23-05", "2023-13-01", "2023-02-30", "2023-05-01-07", "2023-00"]
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="YYYY-MM-DD"):
-        parse_date("last May")
+        parse_date(text)
 
 
 def test_an_unknown_axis_is_refused_with_those_there_are() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from saltus.emergence import detect_all
 from saltus.records import Finding
+from saltus.stats import fit_link
 
 
 def by_task(
@@ -40,7 +41,8 @@ def test_facts_are_gradual_in_every_model_and_the_control_never_learns_recall(fa
     findings = detect_all(points, axis="step")
     assert {f.verdict for f in findings if f.task == "facts"} <= {"gradual", "no_change"}
     one_layer = [f.verdict for f in findings if f.task == "recall" and f.series.startswith("tiro-1x")]
-    assert one_layer == ["no_change"] * 3
+    assert len(one_layer) == 3
+    assert set(one_layer) <= {"no_change", "not_above_chance"}
 
 
 def test_the_family_by_size_names_the_control(family_points: Any) -> None:
@@ -55,7 +57,7 @@ def test_the_family_by_size_names_the_control(family_points: Any) -> None:
     assert "Layers order them" in text
     assert found["facts"].verdict == "gradual"
     assert found["override"].verdict == "declining"
-    assert found["parity"].verdict == "no_change"
+    assert found["parity"].verdict in ("not_above_chance", "no_change")
 
 
 def test_the_family_by_layers(family_points: Any) -> None:
@@ -93,9 +95,10 @@ def test_pythia_by_size(pythia_points: Any) -> None:
     assert len(emergent) <= 2
     assert not [f for f in emergent if f.sharpness == "sharp"]
     lambada = next(f for f in findings if f.task == "lambada_openai")
-    assert (lambada.verdict, lambada.artifact) == ("accelerating", "metric_explained")
-    # Not robust, and the finding says so: an exponent between two of the grid explains it as well.
-    assert "is not excluded" in lambada.reasons[0]
+    # A saturating power law of exponent .43 describes it; the metric explains its rise all the same.
+    assert (lambada.verdict, lambada.artifact) == ("gradual", "metric_explained")
+    assert lambada.check is not None
+    assert (lambada.check.works, lambada.check.partner) == (True, "ppl")
     mmlu = {f.verdict for f in findings if f.task.startswith("hendrycks")}
     assert mmlu <= {"no_change", "not_above_chance", "below_threshold", "gradual", "declining"}
     flat = [
@@ -104,3 +107,28 @@ def test_pythia_by_size(pythia_points: Any) -> None:
         if f.task.startswith("hendrycks") and f.verdict in ("no_change", "not_above_chance")
     ]
     assert len(flat) >= 45
+
+
+def test_obscaling_pythia(obscaling_points: Any) -> None:
+    found = by_task(obscaling_points("Pythia"), "params")
+    for task in ("arithmetic_2dm_2", "arithmetic_3ds_2"):
+        finding = found[task]
+        assert finding.verdict == "emergent"
+        assert finding.onset is not None
+        assert 1.2e9 <= finding.onset.low <= finding.onset.high <= 2.9e9
+        assert finding.artifact == "unresolved"
+    words = found["word_unscrambling_2"]
+    assert words.verdict == "not_above_chance"
+    assert words.resolution == pytest.approx(0.0362, abs=1e-4)
+    assert "0.0362" in words.reasons[0]
+
+
+def test_lambada_link_from_small_models(pythia_points: Any) -> None:
+    rows = [row for row in pythia_points() if row["task"] == "lambada_openai"]
+    share = {row["name"]: row for row in rows if row["metric"] == "acc"}
+    loss = {row["name"]: float(np.log(row["value"])) for row in rows if row["metric"] == "ppl"}
+    names = sorted(share, key=lambda name: share[name]["params"])
+    size, y = (np.array([share[name][key] for name in names]) for key in ("params", "value"))
+    nll, first, last = np.array([loss[name] for name in names]), size < 0.5e9, size > 2e9
+    link = fit_link(nll[first], y[first], np.full(int(first.sum()), 5153.0))[0]
+    assert np.sqrt(np.mean((link.predict(nll[last]) - y[last]) ** 2)) <= 0.015

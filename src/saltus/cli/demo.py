@@ -15,14 +15,17 @@ AXES = ("step", "layers", "params")
 @store_option
 @json_option
 def command(output: str, limit: int | None, store_path: str, as_json: bool) -> int:
-    """Evaluate the embedded models live, detect, and write a report. Takes a few minutes on two cores."""
+    """Evaluate the embedded models live, detect, forecast, and write a report; minutes on two cores."""
     from saltus.cli.detect import explain, show
     from saltus.cli.progress import evaluation_panel
     from saltus.emergence import detect_all
+    from saltus.emergence.forecast import forecast_all
+    from saltus.emergence.timeline import timelines
+    from saltus.emergence.warning import early_warnings
     from saltus.evals import evaluate
     from saltus.family import series
     from saltus.report import write_report
-    from saltus.store import record_findings
+    from saltus.store import record_findings, record_forecasts, record_timelines, record_warnings
     from saltus.tasks import get_suite
 
     suite = get_suite("family")
@@ -42,6 +45,9 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
         points = store.points(family="tiro")
         findings = [finding for axis in AXES for finding in detect_all(points, axis=axis, seed=0)]
         record_findings(store, findings)
+        record_timelines(store, timelines(points))
+        record_warnings(store, early_warnings(points))
+        record_forecasts(store, forecast_all(points, axis="params"))
         info = write_report(store, findings, output, title="The embedded family")
     if as_json:
         emit({"run": summary, "findings": findings, "report": info})

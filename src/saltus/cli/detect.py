@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from saltus.cli.output import (
-    emit,
-    json_option,
-    magnitude,
-    next_step,
-    open_store,
-    progress_bar,
-    say,
-    store_option,
-    table,
-)
+from saltus.cli.findings import explain, explain_jumps, show, sort_findings
+from saltus.cli.output import emit, json_option, next_step, open_store, progress_bar, say, store_option
 from saltus.cli.progress import counter
+from saltus.cli.why import explain_one
 from saltus.records.errors import UsageError
-from saltus.records.findings import AXES, Finding, Interval
+from saltus.records.findings import AXES, Finding
 
 if TYPE_CHECKING:
     from saltus.store import Store
 
-GLYPHS = {
-    "emergent": "▲",
-    "accelerating": "◢",
-    "gradual": "∕",
-    "declining": "▼",
-    "u_shaped": "∪",
-    "no_change": "─",
-    "not_above_chance": "─",
-    "below_threshold": "─",
-    "too_few_scales": "?",
-}
-JUMPS = ("emergent", "accelerating")
+__all__ = ["command", "explain", "show", "sort_findings"]
 
 
 @click.command("detect")
@@ -54,7 +36,31 @@ JUMPS = ("emergent", "accelerating")
     "--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 0.5), help="False discovery rate."
 )
 @click.option(
-    "--why", metavar="FINDING", help="Explain one recorded finding (its id, or the first letters of it)."
+    "--tau",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Noise between like models (standard deviation at a score of one half); by default one point, or "
+    "what models at the same place say.",
+)
+@click.option(
+    "--min-scales",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=3),
+    help="Places on the axis that a verdict needs.",
+)
+@click.option(
+    "--items/--no-items",
+    default=True,
+    help="Whether to count that models answered the same items, where the store has them.",
+)
+@click.option(
+    "--pooled", is_flag=True, help="One finding a task over all families, each shifted along the axis."
+)
+@click.option("--all", "everything", is_flag=True, help="List every finding, also where there are many.")
+@click.option(
+    "--why",
+    metavar="FINDING",
+    help="Explain one recorded finding: its id, the first letters of it, or a task.",
 )
 @store_option
 @json_option
@@ -66,86 +72,56 @@ def command(
     seed: int,
     bootstraps: int,
     alpha: float,
+    tau: float | None,
+    min_scales: int,
+    items: bool,
+    pooled: bool,
+    everything: bool,
     why: str | None,
     store_path: str,
     as_json: bool,
 ) -> int:
     """Find the jumps, date them with an interval, and say whether each is in the model or in the metric."""
-    from saltus.emergence import detect_all, usable_axes
-    from saltus.store import record_findings
+    from saltus.emergence import detect_all, detect_pooled, usable_axes
+    from saltus.emergence.parallel import processors
+    from saltus.store import Items, record_findings
 
     if why:
-        return _explain(why, store_path, as_json)
+        return explain_one(why, store_path, as_json)
     with open_store(store_path) as store:
         points = store.points(family=family, task=list(tasks) or None)
         if points.num_rows == 0:
             raise _nothing(store, family, tasks)
         there = () if axes else usable_axes(points)
         findings: list[Finding] = []
+        rows = Items(store) if items else None
         with progress_bar() as bar:
+            look = detect_pooled if pooled else partial(detect_all, items=rows, workers=processors())
             for axis in axes or there[:1]:
-                findings += detect_all(
-                    points,
+                # A task's capability axis is made of the others, also of those not asked for.
+                others = tasks and axis == "capability"
+                findings += look(
+                    store.points(family=family) if others else points,
                     axis=axis,
+                    tasks=sorted(set(points["task"].to_pylist())) if others else None,
                     metrics=metrics or None,
                     seed=seed,
                     bootstraps=bootstraps,
                     alpha=alpha,
+                    tau=tau,
+                    min_scales=min_scales,
                     progress=counter(bar, f"by {axis}"),
                 )
         record_findings(store, findings)
     if as_json:
         emit({"findings": findings})
         return 0
-    explain(finding for finding in findings if finding.verdict in JUMPS)
-    show(findings)
+    explain_jumps(findings)
+    show(findings, everything=everything)
     if there[1:]:
         say(f"Looked along {there[0]}; the evidence also reaches along {', '.join(there[1:])} (--axis).")
     next_step(f"saltus report --store {store_path} -o report.html")
     return 0
-
-
-def show(findings: Sequence[Finding]) -> None:
-    """Print findings, one line each, jumps first and then by onset."""
-    table(
-        (
-            "verdict",
-            "task",
-            "metric",
-            "axis",
-            "series",
-            "onset [90 %]",
-            "rise [90 %]",
-            "q trend/accel/sharp",
-            "artifact",
-        ),
-        (
-            (
-                f"{GLYPHS[f.verdict]} {f.verdict.replace('_', ' ')}"
-                + (f", {f.sharpness}" if f.sharpness else ""),
-                f.task,
-                f.metric,
-                f.axis,
-                f.series or f.family,
-                _interval(f.onset),
-                _interval(f.rise),
-                "/".join(
-                    "–" if q is None else f"{q:.3f}" for q in (f.q.trend, f.q.acceleration, f.q.sharpness)
-                ),
-                (f.artifact or "–").replace("_", " "),
-            )
-            for f in sort_findings(findings)
-        ),
-    )
-
-
-def explain(findings: Iterable[Finding]) -> None:
-    """Say each finding in words, with its first reasons: three for a jump, one for the others."""
-    for finding in sort_findings(list(findings)):
-        where = f"{finding.series or finding.family} by {finding.axis}"
-        say(f"{GLYPHS[finding.verdict]} {finding.headline} ({where})")
-        for reason in finding.reasons[: 3 if finding.verdict in JUMPS else 1]:
-            say(f"    {reason}")
 
 
 def _nothing(store: Store, family: str | None, tasks: Sequence[str]) -> UsageError:
@@ -165,60 +141,3 @@ def _nothing(store: Store, family: str | None, tasks: Sequence[str]) -> UsageErr
 
 def _few(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
-    """Jumps first, by onset; then the rest by verdict and task."""
-    order = list(GLYPHS)
-
-    def key(finding: Finding) -> tuple[object, ...]:
-        onset = finding.onset.value if finding.onset else float("inf")
-        return (
-            order.index(finding.verdict),
-            finding.axis,
-            onset,
-            finding.task,
-            finding.metric,
-            finding.series,
-        )
-
-    return sorted(findings, key=key)
-
-
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    return f"{magnitude(interval.value)} [{magnitude(interval.low)}, {magnitude(interval.high)}]"
-
-
-def _explain(prefix: str, store_path: str, as_json: bool) -> int:
-    from saltus.store import load_findings
-
-    with open_store(store_path) as store:
-        matches = [finding for finding in load_findings(store) if finding.id.startswith(prefix)]
-    if len(matches) != 1:
-        raise UsageError(
-            f"--why {prefix} names {len(matches)} findings, and it takes one; "
-            f"`saltus ls findings --json` lists their ids.",
-            field="why",
-        )
-    finding = matches[0]
-    if as_json:
-        emit({"findings": [finding]})
-        return 0
-    say(finding.headline)
-    for reason in finding.reasons:
-        say(f"  - {reason}")
-    table(
-        ("curve", "BIC", "excluded", "parameters"),
-        (
-            (fit.shape, f"{fit.bic:.1f}", "yes" if fit.excluded else "no", _parameters(fit.params))
-            for fit in sorted(finding.fits, key=lambda fit: fit.bic)
-        ),
-    )
-    next_step(f"saltus report --store {store_path} -o report.html")
-    return 0
-
-
-def _parameters(params: dict[str, float]) -> str:
-    return ", ".join(f"{name} {magnitude(value)}" for name, value in params.items())

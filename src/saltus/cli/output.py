@@ -113,12 +113,14 @@ def cell(value: Any) -> str:
 
 
 def magnitude(value: float) -> str:
-    """Write a number with k, M, B, T; 1B, not 1G.
+    """Write a number with k, M, B, T; 1B, not 1G; beyond a thousand T as 2.6e+21.
 
     Examples:
         >>> magnitude(1_011_781_632), magnitude(450), magnitude(0.28125), magnitude(8640)
         ('1.01B', '450', '0.281', '8.64k')
     """
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -10,19 +11,20 @@ from numpy.typing import NDArray
 
 from saltus.emergence.axis import TRAINING, AxisMap
 from saltus.emergence.outlier import Outlier, find_outlier
-from saltus.emergence.scores import Progress, noise_of, progress_of
+from saltus.emergence.scores import Progress, blur_of, noise_of, progress_of
 from saltus.emergence.series import Series
 from saltus.records import content_hash
 from saltus.stats import (
-    FINE_EXPONENTS,
+    Bootstrap,
     CurveFit,
     Draws,
     Noise,
     RefinedFit,
     ShapeGrid,
     Test,
-    bootstrap_p,
+    TestResult,
     draw_curves,
+    estimate_step_tau,
     estimate_tau,
     refine,
     shape_grid,
@@ -39,8 +41,7 @@ class Options(msgspec.Struct, frozen=True):
         threshold: A rise smaller than this does not matter; also how far above its floor a score must stand
             to have left it, and how near chance is near.
         tau: Between-model noise; None: one point, or what replicates say.
-        bootstraps: Simulated data sets a test.
-        most: Go on to so many where none of the first reached the observed value.
+        bootstraps: Simulated data sets a test, at most.
         min_scales: Distinct places on the axis that a verdict needs.
         seed: Of all randomness.
         level: Of all intervals.
@@ -50,7 +51,6 @@ class Options(msgspec.Struct, frozen=True):
     threshold: float = 0.05
     tau: float | None = None
     bootstraps: int = 1000
-    most: int = 1000
     min_scales: int = 4
     seed: int = 0
     level: float = 0.9
@@ -68,11 +68,9 @@ class Analysis:
         used: Rows of the series that were fitted.
         u: Their coordinates; `y` their progress (up is better, 0 to 1); `noise` their noise.
         fit: All shapes on the coarse grid, for the tests; `refined` on the fine one, for intervals.
-        p: P-values of the tests "trend", "acceleration", "sharpness".
+        tests: Results of the tests "trend", "acceleration", "sharpness".
         outlier: A point that breaks the axis.
         notes: What was assumed or left out.
-        p_fine: P-value of acceleration against saturating power laws on a finer grid of exponents, where the
-            standard grid finds acceleration; 0 where that was not asked.
     """
 
     series: Series
@@ -84,11 +82,15 @@ class Analysis:
     noise: Noise
     fit: CurveFit
     refined: RefinedFit
-    p: dict[str, float]
+    tests: dict[str, TestResult]
     outlier: Outlier | None
     notes: tuple[str, ...]
     seed: int
-    p_fine: float
+
+    @property
+    def p(self) -> dict[str, float]:
+        """P-values of the tests."""
+        return {name: result.p for name, result in self.tests.items()}
 
     def draws(self, *, rising: bool) -> Draws:
         """Curves that the data allow."""
@@ -99,17 +101,16 @@ class Analysis:
 
 
 class Grids:
-    """Coarse grids by coordinates: the series of one run mostly share theirs."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[bytes, str], ShapeGrid] = {}
+    """Coarse grids by coordinates: the series of one run, and of the next, mostly share theirs."""
 
     def get(self, u: Floats, axis: str) -> ShapeGrid:
         """The grid for points at `u`, built once."""
-        key = (u.tobytes(), axis)
-        if key not in self._known:
-            self._known[key] = shape_grid(u, training=axis in TRAINING, plain=axis == "layers")
-        return self._known[key]
+        return _grid(u.tobytes(), axis)
+
+
+@lru_cache(maxsize=32)
+def _grid(places: bytes, axis: str) -> ShapeGrid:
+    return shape_grid(np.frombuffer(places), training=axis in TRAINING, plain=axis == "layers")
 
 
 def enough_scales(series: Series, options: Options) -> bool:
@@ -124,41 +125,60 @@ def series_seed(series: Series, options: Options) -> int:
     return int(content_hash([options.seed, *name], length=12), 16)
 
 
-def analyse(series: Series, options: Options, grids: Grids) -> Analysis:
-    """Fit and test one series that has enough scales."""
+def analyse(series: Series, options: Options, grids: Grids, correlation: Floats | None = None) -> Analysis:
+    """Fit and test one series that has enough scales.
+
+    Args:
+        series: The series.
+        options: How to detect.
+        grids: Shapes by coordinates, shared by the series of a run.
+        correlation: Of the sampling errors of its rows, where they share their items.
+    """
     notes: list[str] = []
     axis = AxisMap(series.axis, float(series.x.min()), float(series.x.max()))
     u, progress = axis.forward(series.x), progress_of(series.metric, series.y)
     y = progress.forward(series.y)
     tau = DEFAULT_TAU if options.tau is None else options.tau
-    noise, assumed = noise_of(progress, series.y, series.column("n"), series.column("stderr"), tau)
+    blur = blur_of(series.x, y, series.x_error)
+    noise, assumed = noise_of(progress, series.y, series.column("n"), series.column("stderr"), tau, blur=blur)
     if assumed:
         notes.append(assumed)
+    if correlation is not None:
+        noise = replace(noise, correlation=correlation)
+        notes.append(_shared_note(correlation))
     used = np.arange(len(y))
     lead = _below_chance_lead(series, u, y, noise, options)
     if lead:
         used = used[u > np.unique(u)[lead - 1]]
         notes.append(_lead_note(series, axis, lead))
+    training = series.axis in TRAINING
     if options.tau is None:
-        tau, free = estimate_tau(u[used], y[used], noise.at(used), tau)
-        noise = Noise(noise.n, noise.se, tau)
+        estimate = estimate_step_tau if training else estimate_tau
+        tau, free = estimate(u[used], y[used], noise.at(used), tau)
+        noise = replace(noise, tau=tau)
         if free:
-            notes.append(
-                f"Noise between like models is estimated at {tau:.3f} from replicated scales ({free} "
-                "degrees of freedom)."
+            what = (
+                "checkpoints is estimated at {:.3f} from neighbouring ones"
+                if training
+                else ("like models is estimated at {:.3f} from replicated scales")
             )
-    outlier = find_outlier(series, used, u, y, noise, lambda v: grids.get(v, series.axis))
+            notes.append(f"Noise between {what.format(tau)} ({free} degrees of freedom).")
+
+    def fitted(rows: NDArray[np.int64]) -> tuple[CurveFit, RefinedFit]:
+        grid = grids.get(u[rows], series.axis)
+        fit = CurveFit(grid, y[rows], noise.at(rows), concave=training)
+        return fit, refine(fit)
+
+    fit, refined = fitted(used)
+    outlier = find_outlier(series, used, u, y, noise, fit, refined.fit)
     if outlier is not None:
         used = used[used != outlier.index]
+        fit, refined = fitted(used)
     part = noise.at(used)
-    training = series.axis in TRAINING
-    fit = CurveFit(grids.get(u[used], series.axis), y[used], part, concave=training)
-    refined = refine(fit)
     seed = series_seed(series, options)
-    p = run_tests(fit, refined, seed, options, training=training)
-    p_fine = 0.0
-    if not training and p["acceleration"] <= options.alpha:
-        p_fine = _against_fine_exponents(fit, refined, seed, options)
+    tests = run_tests(fit, refined, seed, options, training=training)
+    fit.release()
+    refined.fit.release()
     return Analysis(
         series,
         axis,
@@ -169,48 +189,32 @@ def analyse(series: Series, options: Options, grids: Grids) -> Analysis:
         part,
         fit,
         refined,
-        p,
+        tests,
         outlier,
         tuple(notes),
         seed,
-        p_fine,
     )
 
 
 def run_tests(
     fit: CurveFit, refined: RefinedFit, seed: int, options: Options, *, training: bool
-) -> dict[str, float]:
-    """P-values of the three tests.
+) -> dict[str, TestResult]:
+    """The three tests.
 
     Along training, acceleration must also be more than any curve whose rate never rises can describe: the
     larger of the two p-values counts.
     """
     rng = np.random.default_rng([seed, 0])
-    dispersion = min(fit.dispersion, refined.fit.dispersion)
-    p: dict[str, float] = {}
+    results: dict[str, TestResult] = {}
     tests: tuple[Test, ...] = ("trend", "acceleration", "sharpness")
+    bootstrap = Bootstrap(fit, dispersion=min(fit.dispersion, refined.fit.dispersion))
     for test in tests:
-        result = bootstrap_p(
-            fit,
-            test,
-            rng,
-            draws=options.bootstraps,
-            most=options.most,
-            dispersion=dispersion,
-        )
-        p[test] = result.p
+        results[test] = bootstrap.test(test, rng, draws=options.bootstraps)
     if training:
-        p["acceleration"] = max(p["acceleration"], fit.concave_misfit())
-    return p
-
-
-def _against_fine_exponents(fit: CurveFit, refined: RefinedFit, seed: int, options: Options) -> float:
-    """Test acceleration once more: a power law between two exponents of the grid must not pass for a jump."""
-    grid = shape_grid(fit.grid.u, exponents=FINE_EXPONENTS)
-    fine = CurveFit(grid, fit.y, fit.noise)
-    dispersion = min(fit.dispersion, refined.fit.dispersion)
-    rng = np.random.default_rng([seed, 3])
-    return bootstrap_p(fine, "acceleration", rng, draws=options.bootstraps, dispersion=dispersion).p
+        misfit, result = fit.concave_misfit(), results["acceleration"]
+        if misfit > result.p:
+            results["acceleration"] = msgspec.structs.replace(result, p=misfit, reading="concave")
+    return results
 
 
 def _below_chance_lead(series: Series, u: Floats, y: Floats, noise: Noise, options: Options) -> int:
@@ -231,6 +235,14 @@ def _below_chance_lead(series: Series, u: Floats, y: Floats, noise: Noise, optio
     if lead == 0 or len(scales) - lead < options.min_scales or (rest > chance + options.threshold).any():
         return 0
     return lead
+
+
+def _shared_note(correlation: Floats) -> str:
+    pairs = correlation[~np.eye(len(correlation), dtype=bool)]
+    return (
+        f"All models answered the same items: their errors are correlated (median {np.median(pairs):.2f}), "
+        "and fit and tests allow for that."
+    )
 
 
 def _lead_note(series: Series, axis: AxisMap, lead: int) -> str:

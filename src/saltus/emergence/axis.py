@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,7 +23,9 @@ _NOUNS = {
     "layers": "layers",
     "width": "hidden units",
     "heads": "heads",
+    "capability": "capability",
 }
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?(?:[T ]\d{2}:.*)?", re.ASCII)
 _STRETCH = 2.0  # decades that a linear axis counts as, from end to end
 
 
@@ -30,8 +33,8 @@ _STRETCH = 2.0  # decades that a linear axis counts as, from end to end
 class AxisMap:
     """One axis over one series: plain units to the coordinate of the fits, and back.
 
-    Counts are fitted along their log10. Loss and release dates have no natural zero, so their range is
-    stretched to two decades; for loss, progress points to the right.
+    Counts are fitted along their log10. Loss, release dates and the capability component have no natural
+    zero, so their range is stretched to two decades; for loss, progress points to the right.
     """
 
     axis: str
@@ -47,7 +50,7 @@ class AxisMap:
         """Coordinates of plain values."""
         if self.logarithmic:
             return np.log10(x)
-        share = (x - self.low) / (self.high - self.low)
+        share = (x - self.low) / ((self.high - self.low) or 1.0)
         return np.asarray(_STRETCH * (1 - share if self.axis == "loss" else share))
 
     def back(self, u: Floats) -> Floats:
@@ -67,7 +70,7 @@ class AxisMap:
             low, high = math.floor(low + 1e-9), math.ceil(high - 1e-9)
         a, b = (count(self.axis, v) for v in (low, high))
         match self.axis:
-            case "step" | "loss" | "released":
+            case "step" | "loss" | "released" | "capability":
                 return f"{'date' if self.axis == 'released' else self.axis} {a} and {b}"
             case _:
                 return f"{a} and {b} {_NOUNS[self.axis]}"
@@ -93,7 +96,7 @@ def place(axis: str, x: float) -> str:
     """One axis value in a sentence."""
     number = count(axis, x)
     match axis:
-        case "step" | "loss":
+        case "step" | "loss" | "capability":
             return f"{axis} {number}"
         case "released":
             return number
@@ -114,6 +117,8 @@ def count(axis: str, x: float) -> str:
     match axis:
         case "loss":
             return f"{x:.3g}"
+        case "capability":
+            return f"{x:.2f}" if abs(x) < 100 else f"{x:.3g}"
         case "released":
             return f"{int(x)}-{min(int((x % 1) * 12) + 1, 12):02d}"
         case "step" if x < 1e6:
@@ -123,18 +128,18 @@ def count(axis: str, x: float) -> str:
 
 
 def parse_date(text: str) -> float:
-    """Decimal year of an ISO date (YYYY, YYYY-MM or YYYY-MM-DD).
+    """Decimal year of an ISO date (YYYY, YYYY-MM or YYYY-MM-DD, with or without a time).
 
     Raises:
-        InputError: When it is no such date.
+        InputError: When it is no such date; the sentence goes on after the model's name.
     """
-    parts = text.strip().split("-")
+    found = _DATE.fullmatch(text.strip())
     try:
-        year, month, day = (int(p) for p in (*parts, "1", "1")[:3])
+        year, month, day = (int(p or 1) for p in found.groups()) if found else (0, 0, 0)
         return year + (date(year, month, day) - date(year, 1, 1)).days / 365.25
     except ValueError:
         raise InputError(
-            f"The release date {text!r} is not YYYY-MM-DD; mend it in the models table.",
+            f"the release date {text!r} is not YYYY-MM-DD; mend it in the models table.",
             field="released",
         ) from None
 

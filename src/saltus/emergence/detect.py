@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from saltus.emergence.analysis import Analysis, Grids, Options, analyse, enough_scales
-from saltus.emergence.finding import finding_of, too_few
+from saltus.emergence.analysis import Analysis, Options, enough_scales
+from saltus.emergence.finding import too_few
+from saltus.emergence.items import Items, correlation_of
+from saltus.emergence.parallel import Crew
 from saltus.emergence.series import Series, build_series
 from saltus.records import Finding, InputError, QValues, UsageError
 from saltus.stats import benjamini_hochberg
 
-_MOST_DRAWS = 20_000
 TESTS = ("trend", "acceleration", "sharpness")
 
 
@@ -27,6 +28,8 @@ def detect_all(  # noqa: PLR0913 - each is an option of the command line
     alpha: float = 0.05,
     min_scales: int = 4,
     progress: Callable[[int, int], None] | None = None,
+    items: Items | None = None,
+    workers: int = 1,
 ) -> list[Finding]:
     """Detect jumps in every series of the points, tested together.
 
@@ -43,6 +46,11 @@ def detect_all(  # noqa: PLR0913 - each is an option of the command line
         alpha: False discovery rate, for each of the three tests apart.
         min_scales: Distinct places on the axis a verdict needs (three will do with eight points).
         progress: Called with the number of series done and their total.
+        items: Per-item scores by (family, task, metric, variant): a mapping, or a function of these four that
+            gives `ItemScores` or None (`saltus.store.Items` is one). Models that answered the same items
+            share the luck of the draw; with the items, fits and tests allow for it, and find more.
+        workers: Processes to use where there are many series; the findings are the same with any number.
+            They import the main module, which then needs its `if __name__ == "__main__":`.
 
     Returns:
         One finding a series, sorted by family, task and metric.
@@ -64,11 +72,10 @@ def detect_all(  # noqa: PLR0913 - each is an option of the command line
         alpha=alpha,
         tau=tau,
         bootstraps=bootstraps,
-        most=int(min(max(bootstraps, 40 * len(series) / alpha * 0.05), _MOST_DRAWS)),
         min_scales=min_scales,
         seed=seed,
     )
-    return _detect(series, options, progress)
+    return _detect(series, options, progress, items, workers)
 
 
 def detect(
@@ -108,23 +115,26 @@ def detect(
 
 
 def _detect(
-    series: list[Series], options: Options, progress: Callable[[int, int], None] | None
+    series: list[Series],
+    options: Options,
+    progress: Callable[[int, int], None] | None,
+    items: Items | None,
+    workers: int,
 ) -> list[Finding]:
-    grids = Grids()
-    analyses: list[Analysis | None] = []
-    for done, one in enumerate(series, 1):
-        analyses.append(analyse(one, options, grids) if enough_scales(one, options) else None)
+    enough = [one for one in series if enough_scales(one, options)]
+    few = len(series) - len(enough)
+
+    def told(done: int) -> None:
         if progress is not None:
-            progress(done, len(series))
-    tested = [a for a in analyses if a is not None]
-    q = {test: benjamini_hochberg([a.p[test] for a in tested]) for test in TESTS}
-    findings: list[Finding] = []
-    place = 0
-    for one, analysis in zip(series, analyses, strict=True):
-        if analysis is None:
-            findings.append(too_few(one, options))
-            continue
-        values = QValues(*(float(q[test][place]) for test in TESTS))
-        place += 1
-        findings.append(finding_of(analysis, values, len(tested), options))
-    return findings
+            progress(few + done, len(series))
+
+    if few:
+        told(0)
+    with Crew(workers, len(enough)) as crew:
+        correlations = [None if items is None else correlation_of(one, items) for one in enough]
+        tested: list[Analysis] = crew.analyse(enough, correlations, options, told)
+        q = {test: benjamini_hochberg([a.p[test] for a in tested]) for test in TESTS}
+        values = [QValues(*(float(q[test][place]) for test in TESTS)) for place in range(len(tested))]
+        found = iter(crew.findings(tested, values, options))
+    kept = {id(one) for one in enough}
+    return [next(found) if id(one) in kept else too_few(one, options) for one in series]

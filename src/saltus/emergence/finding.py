@@ -11,6 +11,8 @@ from saltus._version import __version__
 from saltus.emergence.analysis import Analysis, Options
 from saltus.emergence.artifact import Check, check_artifact
 from saltus.emergence.axis import AxisMap
+from saltus.emergence.evidence import JUMPS, resolution_of, settings_of, tests_of
+from saltus.emergence.facts import EXCLUDED
 from saltus.emergence.headline import headline
 from saltus.emergence.scores import is_share
 from saltus.emergence.series import Series, number
@@ -21,7 +23,6 @@ from saltus.stats import SIGMOIDS, clopper_pearson
 Floats = NDArray[np.float64]
 
 _DRAWN = 61
-_EXCLUDED = 10.0  # BIC worse than the best by this: clearly excluded (Kass and Raftery 1995)
 _FIRST_NAMES = {
     "capped": "end",
     "saturating": "exponent",
@@ -37,16 +38,21 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
     series = analysis.series
     decision = decide(analysis, q, options)
     check: Check | None = None
-    if decision.verdict in ("emergent", "accelerating"):
-        emerged = decision.verdict == "emergent"
-        check = check_artifact(analysis, decision.onset, options, from_chance=emerged)
+    if decision.onset is not None or decision.verdict in JUMPS or decision.open_jump:
+        check = check_artifact(
+            analysis,
+            decision.leaves,
+            options,
+            from_chance=decision.verdict == "emergent",
+            jump=decision.verdict in JUMPS,
+        )
     fits = drawn_fits(analysis)
     reasons = list(decision.reasons)
     if check is not None:
         reasons[1:1] = check.reasons
     if analysis.outlier is not None:
         reasons[1:1] = analysis.outlier.reasons
-    reasons += [*_open_shapes(fits), *analysis.notes, *series.notes]
+    reasons += [*_open_words(fits), *analysis.notes, *series.notes]
     if analysis.fit.dispersion > 3 and analysis.refined.fit.dispersion > 3:
         reasons.append(
             f"The scores scatter {np.sqrt(analysis.refined.fit.dispersion):.1f} times as far about the best "
@@ -84,6 +90,12 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
         band=_band(analysis, decision, back, options.level),
         seed=options.seed,
         version=__version__,
+        tests=tests_of(analysis, q),
+        settings=settings_of(analysis, options),
+        resolution=resolution_of(analysis),
+        open=tuple(fit.shape for fit in fits if not fit.excluded),
+        settle=decision.settle,
+        check=None if check is None else check.record,
     )
 
 
@@ -161,7 +173,7 @@ def drawn_fits(analysis: Analysis) -> tuple[Fit, ...]:
                 bic=round(fit.bic(one), 6),
                 rss=round(one.rss, 6),
                 params=_params(analysis, one.kind, one.row, curve),
-                excluded=bool(fit.bic(one) - best > _EXCLUDED),
+                excluded=bool(fit.bic(one) - best > EXCLUDED),
                 x=_rounded(axis.back(u)[order]),
                 y=_rounded(analysis.progress.back(curve)[order]),
             )
@@ -212,7 +224,7 @@ def _band(analysis: Analysis, decision: Decision, back: Any, level: float) -> Ba
     return Band(_rounded(x), _rounded(middle), _rounded(lower), _rounded(upper), level)
 
 
-def _open_shapes(fits: tuple[Fit, ...]) -> list[str]:
+def _open_words(fits: tuple[Fit, ...]) -> list[str]:
     rest = [f.shape for f in fits[1:] if not f.excluded]
     if not rest:
         return [f"Best curve: {fits[0].shape}; every other shape is excluded (BIC worse by more than 10)."]

@@ -50,6 +50,6 @@ def _jump(analysis: Analysis, decision: Decision, check: Check | None) -> str:
         level = f"{decision.onset.level * 100:.0f} %"
         where = f" between {analysis.axis.between(decision.onset.low, decision.onset.high)} [{level}]"
     tail = [] if decision.verdict == "emergent" else ["not from chance"]
-    if check is not None:
+    if check is not None and check.artifact is not None:
         tail.append(_ARTIFACT[check.artifact])
     return f"{task} {verb}{where}" + (f": {', '.join(tail)}" if tail else "")

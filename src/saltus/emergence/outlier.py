@@ -6,7 +6,7 @@ attribute that does order the family is looked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import comb
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from saltus.emergence.axis import TRAINING, count, noun, place
 from saltus.emergence.series import ATTRIBUTES, Series, number
-from saltus.stats import CurveFit, Noise, ShapeGrid, refine
+from saltus.stats import CurveFit, Noise, refine
 
 Floats = NDArray[np.float64]
 
@@ -48,9 +48,10 @@ def find_outlier(
     u: Floats,
     y: Floats,
     noise: Noise,
-    grid: Callable[[Floats], ShapeGrid],
+    coarse: CurveFit,
+    full: CurveFit,
 ) -> Outlier | None:
-    """Look for exactly one point without which a bad fit becomes good.
+    """Look for exactly one point without which a bad fit of all becomes good.
 
     All must hold: no curve fits all points (chi-square p below 1e-4 / n); without the point one does (p above
     .01); the point lies between the others and 6 standard deviations from every curve that they support; no
@@ -60,20 +61,16 @@ def find_outlier(
 
     if len(used) < _FEWEST or len(np.unique(u[used])) < 4:
         return None
-    full = _fit(used, u, y, noise, grid)
     if chdtrc(max(len(used) - full.best.degrees, 1), full.best.rss) > 1e-4 / len(used):
         return None
     found: list[tuple[float, int, float, float]] = []
-    for index in used:
-        rest = used[used != index]
-        if len(np.unique(u[rest])) < 3 or not u[rest].min() < u[index] < u[rest].max():
-            continue  # beyond the others there is no curve to lie off
-        fit = _fit(rest, u, y, noise, grid)
-        if chdtrc(max(len(rest) - fit.best.degrees, 1), fit.best.rss) < 0.01:
+    for row, fit in _without_each(full, coarse):
+        index = int(used[row])
+        if chdtrc(max(fit.n - fit.best.degrees, 1), fit.best.rss) < 0.01:
             continue
-        expected, distance = _nearest(fit, u[index], y[index], noise, int(index))
+        expected, distance = _nearest(fit, u[index], y[index], noise, index)
         if distance > _FAR and abs(y[index] - expected) > _GAP:
-            found.append((fit.best.rss, int(index), expected, distance))
+            found.append((fit.best.rss, index, expected, distance))
     found.sort()
     alike = [one for one in found if one[0] < found[0][0] + _CLEARLY]
     if len(alike) > 1:  # the data cannot say which model is odd; one that was recorded as a control is
@@ -84,10 +81,21 @@ def find_outlier(
     return Outlier(index, expected, distance, _reasons(series, used, y, index, expected, distance))
 
 
-def _fit(
-    rows: NDArray[np.int64], u: Floats, y: Floats, noise: Noise, grid: Callable[[Floats], ShapeGrid]
-) -> CurveFit:
-    return refine(CurveFit(grid(u[rows]), y[rows], noise.at(rows))).fit
+def _without_each(full: CurveFit, coarse: CurveFit) -> Iterator[tuple[int, CurveFit]]:
+    """Fits without one inner point each, those that may be good enough."""
+    u = coarse.grid.u
+    fits = []
+    for row in range(len(u)):
+        rest = np.arange(len(u)) != row
+        if len(np.unique(u[rest])) >= 3 and u[rest].min() < u[row] < u[rest].max():
+            fits.append((row, CurveFit(coarse.grid, coarse.y, coarse.noise, rest)))
+    if not fits:
+        return
+    mesh = 2 * max(coarse.best.rss - full.best.rss, 0.0)  # what refining may still gain
+    least = min(fit.best.rss for _, fit in fits)
+    for row, fit in fits:
+        if fit.best.rss <= least + mesh + _CLEARLY:
+            yield row, refine(fit).fit
 
 
 def _nearest(fit: CurveFit, u: float, y: float, noise: Noise, index: int) -> tuple[float, float]:

@@ -101,9 +101,53 @@ def progress_of(metric: str, y: Floats) -> Progress:
 
 
 def noise_of(
+    progress: Progress, y: Floats, n: Floats, stderr: Floats, tau: float, *, blur: Floats | None = None
+) -> tuple[Noise, str | None]:
+    """The noise of recorded scores, and a sentence where something had to be assumed.
+
+    Args:
+        progress: How the metric is read.
+        y: Recorded scores.
+        n: Samples behind them, NaN where unknown.
+        stderr: Standard errors, NaN where unknown.
+        tau: Between-model noise.
+        blur: Variance on the scale of progress that comes from not knowing the place on the axis; see
+            `blur_of`.
+    """
+    noise, note = _recorded(progress, y, n, stderr, tau)
+    if blur is None or not blur.any():
+        return noise, note
+    if noise.n is None:
+        return Noise(None, np.sqrt((noise.se if noise.se is not None else 0.0) ** 2 + blur), tau), note
+    spread = np.maximum(y * (1 - y), 1 / (noise.n + 2))
+    return Noise(np.maximum(spread / (spread / noise.n + blur), 1.0), None, tau), note
+
+
+def blur_of(x: Floats, y: Floats, error: float) -> Floats:
+    """Variance of progress that an error of the place on the axis brings: (slope times error) squared.
+
+    The effective variance of a point with errors in both coordinates (Orear 1982, doi:10.1119/1.12972), with
+    the slope of a local line (Gaussian kernel of a tenth of the range, or of two errors if that is more).
+
+    Args:
+        x: Places, shape (n,).
+        y: Progress, shape (n,).
+        error: Standard error of a place; 0 where places are known.
+    """
+    span = float(np.ptp(x)) if len(x) else 0.0
+    if error <= 0 or span <= 0:
+        return np.zeros(len(x))
+    weight = np.exp(-0.5 * ((x[:, None] - x[None, :]) / max(0.1 * span, 2 * error)) ** 2)
+    weight /= weight.sum(1, keepdims=True)
+    mean, middle = weight @ x, weight @ y
+    spread = weight @ x**2 - mean**2
+    slope = (weight @ (x * y) - mean * middle) / np.maximum(spread, 1e-12 * span**2)
+    return np.asarray((slope * error) ** 2)
+
+
+def _recorded(
     progress: Progress, y: Floats, n: Floats, stderr: Floats, tau: float
 ) -> tuple[Noise, str | None]:
-    """The noise of recorded scores, and a sentence where something had to be assumed."""
     if not progress.share:
         error = progress.error(y, stderr)
         known = np.isfinite(error)

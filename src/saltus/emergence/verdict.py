@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
 
 from saltus.emergence.analysis import Analysis, Options
-from saltus.emergence.axis import TRAINING
-from saltus.emergence.power import what_would_tell
-from saltus.records import Interval, QValues
+from saltus.emergence.facts import Facts, interval
+from saltus.emergence.power import settle_level, settle_test
+from saltus.records import Interval, QValues, Settle
 from saltus.records.findings import Sharpness, Verdict
-from saltus.stats import SIGMOIDS, Draws, steady_lag
-
-Floats = NDArray[np.float64]
+from saltus.stats import Draws, resolution_at
 
 _LAG = (
     0.15  # share of its rise by which a jump in training stays behind steady learning; growth as N^3 has .13
 )
+
+__all__ = ["Decision", "decide", "interval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,281 +24,240 @@ class Decision:
     """A verdict with what was measured on the way.
 
     Attributes:
-        onset: In plain units of the axis.
+        onset: In plain units of the axis; of jumps only.
+        leaves: Where the curves leave their floor, of any series that rises.
         rise: On the scale of progress.
         width: Decades (of a logarithmic axis), or plain units.
         floor: Fitted score at the bottom of the axis.
         top: Fitted score at its top.
         draws: The curves behind the intervals.
+        settle: What would answer the questions that are open.
+        open_jump: The score rises, no jump is called, and a curve that accelerates is not clearly worse.
     """
 
     verdict: Verdict
     sharpness: Sharpness | None
     onset: Interval | None
+    leaves: Interval | None
     rise: Interval
     width: Interval | None
     floor: float
     top: float
     draws: Draws
     reasons: tuple[str, ...]
+    settle: tuple[Settle, ...] = ()
+    open_jump: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A verdict that held, its reasons, and what would settle the rest."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    settle: tuple[Settle | None, ...] = ()
+    open_jump: bool = False
 
 
 def decide(analysis: Analysis, q: QValues, options: Options) -> Decision:
     """Walk down the ladder and stop at the first verdict that holds."""
-    assert q.trend is not None and q.acceleration is not None  # noqa: S101, PT018 - both tests were made
-    falling = _falls(analysis)
-    trend = q.trend <= options.alpha
-    draws = analysis.draws(rising=trend and not falling)
-    rise = interval(draws.rise, options.level)
-    floor, top = float(np.median(draws.floor)), float(np.median(draws.top))
-    facts = _Facts(analysis, q, options, draws, rise, floor, top)
-    verdict, reasons = _ladder(facts, trend, falling)
-    jumps = verdict in ("emergent", "accelerating")
+    facts = Facts.of(analysis, q, options)
+    step = _ladder(facts)
+    reasons, settle = step.reasons, step.settle
+    jumps = step.verdict in ("emergent", "accelerating")
     sharpness: Sharpness | None = None
     if jumps:
         sharpness = "sharp" if q.sharpness is not None and q.sharpness <= options.alpha else "smooth"
         reasons = (*reasons, _sharpness_words(facts, sharpness))
-    onset = facts.onset() if jumps else None
+        if sharpness == "smooth" and analysis.p["sharpness"] < 1:  # else broad curves fit as well as any
+            settle = (*settle, settle_test(facts, "sharpness"))
+    leaves = facts.onset() if jumps or step.open_jump else None
+    known = tuple(one for one in settle if one is not None)
     return Decision(
-        verdict, sharpness, onset, rise, facts.width() if jumps else None, floor, top, draws, reasons
+        step.verdict,
+        sharpness,
+        leaves if jumps else None,
+        leaves,
+        facts.rise,
+        facts.width() if jumps else None,
+        facts.bottom.value,
+        facts.top.value,
+        facts.draws,
+        (*reasons, *(one.text for one in known)),
+        known,
+        step.open_jump,
     )
 
 
-def interval(draws: Floats, level: float) -> Interval:
-    """Median and central interval of draws."""
-    tail = (1 - level) / 2
-    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail], method="nearest")
-    return Interval(float(middle), float(low), float(high), level)
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    analysis: Analysis
-    q: QValues
-    options: Options
-    draws: Draws
-    rise: Interval
-    floor: float
-    top: float
-
-    @property
-    def chance(self) -> float | None:
-        return self.analysis.series.chance if self.analysis.progress.share else None
-
-    @property
-    def fragile(self) -> bool:
-        """Whether acceleration hangs on the grid of exponents."""
-        return self.analysis.p_fine > self.options.alpha
-
-    @property
-    def level(self) -> str:
-        return f"{self.options.level:.0%} interval".replace("%", " %")
-
-    def onset(self) -> Interval | None:
-        at = self.draws.onset(self.options.threshold)
-        if np.isinf(np.median(at)):
-            return None
-        plain = self.analysis.axis.back(np.minimum(at, self.draws.u[-1]))
-        return interval(plain, self.options.level)
-
-    def width(self) -> Interval:
-        widths = self.draws.width()
-        axis = self.analysis.axis
-        if not axis.logarithmic:
-            widths = widths * (axis.high - axis.low) / (self.draws.u[-1] - self.draws.u[0])
-        return interval(widths, self.options.level)
-
-    def score(self, progress: float) -> str:
-        return f"{float(self.analysis.progress.back(np.array(progress))):.2f}"
-
-    def ends(self) -> str:
-        axis = self.analysis.axis
-        low, high = (axis.place(float(v)) for v in axis.back(self.draws.u[[0, -1]]))
-        return f"from {self.score(self.floor)} at {low} to {self.score(self.top)} at {high}"
-
-    def span(self) -> str:
-        return f"{self.level} of the change {self.rise.low:+.2f} to {self.rise.high:+.2f}"
-
-
-def _ladder(f: _Facts, trend: bool, falling: bool) -> tuple[Verdict, tuple[str, ...]]:  # noqa: PLR0911
-    o = f.options
-    turn = _u_shape(f.analysis, o)
+def _ladder(f: Facts) -> _Step:  # noqa: PLR0911 - one return a rung
+    turn = f.turn()
     if turn is not None:
-        return "u_shaped", (turn,)
-    if not trend:
-        return "no_change", _no_change(f)
-    if falling:
+        return _Step("u_shaped", (turn,))
+    if _at_chance(f):
+        return _Step("not_above_chance", (_at_chance_words(f),))
+    if not f.trend:
+        return _no_change(f)
+    if f.falling:
         return _falling(f)
-    chance = f.chance
-    top_low = float(np.quantile(f.draws.top, (1 - o.level) / 2))
-    if chance is not None and (top_low <= chance or f.top - chance < o.threshold):
-        much = "" if top_low <= chance else f" by the {o.threshold:g} that counts"
-        return "not_above_chance", (
-            (
-                f"The score moves {f.ends()}, and its top is not above chance ({chance:.2f}){much} "
-                f"({f.level} of the top "
-                f"from {top_low:.2f}): what it learned is at most to guess."
-            ),
-            what_would_tell(f.analysis, f.top - chance, o),
+    chance, threshold = f.chance, f.options.threshold
+    if chance is not None and (f.top.low <= chance or f.top.value - chance < threshold):
+        return _hardly_above_chance(f, chance)
+    if f.rise.value < threshold:
+        words = (
+            f"The score rises {f.ends()}, by {f.rise.value:.3f} ({f.span()}): a trend (q = {f.q.trend:.2g}), "
+            f"but smaller than the {threshold:g} that counts."
         )
-    if f.rise.value < o.threshold:
-        return "below_threshold", (
-            (
-                f"The score rises {f.ends()}, by {f.rise.value:.3f} ({f.span()}): a trend (q = "
-                f"{f.q.trend:.2g}), but "
-                f"smaller than the {o.threshold:g} that counts."
-            ),
-        )
-    assert f.q.acceleration is not None  # noqa: S101 - checked by the caller
-    if f.q.acceleration > o.alpha:
-        return "gradual", _gradual(f)
-    lag = _lag(f.analysis)
+        return _Step("below_threshold", (words,))
+    assert f.q.acceleration is not None  # noqa: S101 - every test was made
+    if f.q.acceleration > f.options.alpha:
+        return _gradual(f)
+    lag = f.lag()
     if lag < _LAG:
-        return "gradual", (
-            (
-                f"The score rises {f.ends()} ({f.span()}). Its rate rises too (q = {f.q.acceleration:.2g}), "
-                "but it stays "
-                f"behind steady learning by no more than {lag:.0%} of its rise; a jump lags by {_LAG:.0%} "
-                "or more."
-            ),
+        words = (
+            f"The score rises {f.ends()} ({f.span()}). Its rate rises too (q = {f.q.acceleration:.2g}), but "
+            f"it stays behind steady learning by no more than {lag:.0%} of its rise; a jump lags by "
+            f"{_LAG:.0%} or more."
         )
-    if f.fragile and (chance is None or f.floor <= chance + o.threshold):
-        return "gradual", (
-            (
-                f"The score rises {f.ends()} ({f.span()}). On the standard grid it accelerates (q = "
-                f"{f.q.acceleration:.2g}), "
-                f"but a power law of an exponent between explains it (p = {f.analysis.p_fine:.2g}): no "
-                "emergence."
-            ),
-        )
+        return _Step("gradual", (words,))
     return _jump(f, chance)
 
 
-def _lag(analysis: Analysis) -> float:
-    """How far behind steady learning the best accelerating curve stays; infinite off the training axes."""
-    if analysis.series.axis not in TRAINING:
-        return float("inf")
-    fit = analysis.refined.fit
-    faster = [c for c in fit.classes if c.kind in (*SIGMOIDS, "step", "hinge") and fit.amplitude[c.row] > 0]
-    if not faster:
-        return 0.0
-    best = min(faster, key=lambda c: c.rss)
-    return steady_lag(analysis.u, fit.curve(best.row))
+def _at_chance(f: Facts) -> bool:
+    """Whether the data exclude, at both ends, that the score stands above chance by what counts.
+
+    This is tried before "no change", because it says more: a flat series may lie anywhere. Where no trend is
+    found the bottom counts by the level of a flat line, since its own interval is that of a curve with a free
+    slope.
+    """
+    if f.chance is None:
+        return False
+    limit = f.chance + f.options.threshold
+    bottom = f.bottom.high if f.trend else min(f.bottom.high, f.flat_high)
+    return f.top.high < limit and bottom < limit
 
 
-def _no_change(f: _Facts) -> tuple[str, ...]:
+def _at_chance_words(f: Facts) -> str:
+    chance, noise = f.chance, f.analysis.noise
+    assert chance is not None  # noqa: S101 - asked before
+    low, high = sorted((f.bottom.value, f.top.value))
+    moves = (
+        f"The score moves only {f.ends()}"
+        if f.trend
+        else f"No trend (q = {f.q.trend:.2g}): the score stays between {f.score(low)} and {f.score(high)}"
+    )
+    n = None if noise.n is None else float(noise.n[f.analysis.u == f.analysis.u.max()].max())
+    limit = "" if n is None else _resolution_words(n, chance)
+    return (
+        f"{moves}, where chance is {chance:.2f}: a top above chance by the {f.options.threshold:g} that "
+        f"counts is excluded ({f.level} of the top {f.top.low:.3f} to {f.top.high:.3f}).{limit}"
+    )
+
+
+def _resolution_words(n: float, chance: float) -> str:
+    return (
+        f" At the largest scale {n:,.0f} samples alone cannot exclude a true score of up to "
+        f"{resolution_at(chance, n):.3g} where {'0' if chance == 0 else 'chance'} is scored."
+    )
+
+
+def _hardly_above_chance(f: Facts, chance: float) -> _Step:
+    over = f.top.value - chance
+    much = "" if f.top.low <= chance else f" by the {f.options.threshold:g} that counts"
+    words = (
+        f"The score moves {f.ends()}, and its top is not above chance ({chance:.2f}){much} ({f.level} of the "
+        f"top {f.top.low:.2f} to {f.top.high:.2f}): what it learned is at most to guess."
+    )
+    return _Step("not_above_chance", (words,), (settle_level(f, "chance", max(f.options.threshold, over)),))
+
+
+def _no_change(f: Facts) -> _Step:
     level = f.score(float(f.analysis.fit.mean))
     flat = f"No trend: a level of {level} explains the scores (q = {f.q.trend:.2g})."
     if f.rise.high < f.options.threshold:
         told = f"Absent here: a rise of {f.options.threshold:g} is excluded ({f.span()})."
-        return flat, told
-    return (
-        flat,
-        f"Not enough data to say absent: a rise up to {f.rise.high:.2f} is not excluded ({f.span()}).",
-        (what_would_tell(f.analysis, f.rise.value, f.options)),
-    )
+        return _Step("no_change", (flat, told))
+    told = f"Not enough data to say absent: a rise up to {f.rise.high:.2f} is not excluded ({f.span()})."
+    settle = settle_test(f, "trend")
+    if settle is None:
+        told += (
+            f" A steady rise of {f.options.threshold:g} would have been found in 4 of 5 data sets; one in "
+            "the last places only would not."
+        )
+    return _Step("no_change", (flat, told), (settle,))
 
 
-def _falling(f: _Facts) -> tuple[Verdict, tuple[str, ...]]:
-    o, chance = f.options, f.chance
-    if -f.rise.value < o.threshold:
-        return "below_threshold", (
-            f"The score falls {f.ends()}, by {-f.rise.value:.3f}: less than the {o.threshold:g} that counts.",
+def _falling(f: Facts) -> _Step:
+    threshold, chance = f.options.threshold, f.chance
+    if -f.rise.value < threshold:
+        words = (
+            f"The score falls {f.ends()}, by {-f.rise.value:.3f}: less than the {threshold:g} that counts."
         )
-    floor_low = float(np.quantile(f.draws.floor, (1 - o.level) / 2))
-    settles = chance is not None and abs(f.top - chance) < o.threshold
-    if chance is not None and settles and floor_low < chance + 2 * o.threshold:
-        return "not_above_chance", (
-            (
-                f"The score settles {f.ends()}: it ends at chance ({chance:.2f}) and never stood far from "
-                "it; a fixed "
-                "answer can score that much on one set of items."
-            ),
+        return _Step("below_threshold", (words,))
+    settles = chance is not None and abs(f.top.value - chance) < threshold
+    if chance is not None and settles and f.bottom.low < chance + 2 * threshold:
+        words = (
+            f"The score settles {f.ends()}: it ends at chance ({chance:.2f}) and never stood far from it; a "
+            "fixed answer can score that much on one set of items."
         )
+        return _Step("not_above_chance", (words,))
     words = f"The score falls {f.ends()} ({f.span()}; q = {f.q.trend:.2g}): more scale makes it worse."
-    peak = _rise_before_fall(f)
-    return "declining", (words,) if peak is None else (words, peak)
+    peak = f.rise_before_fall()
+    return _Step("declining", (words,) if peak is None else (words, peak))
 
 
-def _rise_before_fall(f: _Facts) -> str | None:
-    """Say so when the score first rises clearly, and only then falls below where it began."""
-    y, u = f.analysis.y, f.analysis.u
-    scales = np.unique(u)
-    mean = np.array([y[u == s].mean() for s in scales])
-    sd = np.sqrt(f.analysis.fit.variance)
-    top = int(np.argmax(mean))
-    if top == 0:
-        return None
-    error = float(np.hypot(sd[u == scales[0]].mean(), sd[u == scales[top]].mean()))
-    if mean[top] - mean[0] < max(3 * error, f.options.threshold):
-        return None
-    at = f.analysis.axis.place(float(f.analysis.axis.back(scales[top])))
-    return f"It first rises to {f.score(float(mean[top]))} at {at}, then falls below where it began."
-
-
-def _gradual(f: _Facts) -> tuple[str, ...]:
-    kind = f.analysis.refined.fit.best.kind
-    rate = "a rate that never rises" if f.analysis.series.axis in ("step", "tokens") else "no acceleration"
+def _gradual(f: Facts) -> _Step:
+    rate = "a rate that never rises" if f.training else "no acceleration"
     words = (
         f"The score rises {f.ends()} ({f.span()}); curves with {rate} explain it "
         f"(acceleration q = {f.q.acceleration:.2g}): no jump."
     )
-    if f.q.acceleration is not None and f.q.acceleration < 0.3 and kind not in ("linear", "saturating"):
-        return words, f"A jump is not excluded: more points {_widest_move(f.analysis)} would tell."
-    return (words,)
+    if not f.open_jump():
+        told = "Every curve that accelerates is clearly worse (BIC by more than 10)."
+        return _Step("gradual", (words, told))
+    if f.analysis.p["acceleration"] >= 1:
+        return _Step("gradual", (words,), open_jump=True)
+    told = (
+        f"A jump is not excluded: more points between {f.widest_move()}, where the score moves most, would "
+        "tell."
+    )
+    return _Step("gradual", (words, told), (settle_test(f, "acceleration"),), open_jump=True)
 
 
-def _widest_move(analysis: Analysis) -> str:
-    """The gap between neighbouring scales in which the score moves most."""
-    scales = np.unique(analysis.u)
-    mean = np.array([analysis.y[analysis.u == s].mean() for s in scales])
-    gap = int(np.argmax(np.diff(mean)))
-    low, high = (float(v) for v in analysis.axis.back(scales[gap : gap + 2]))
-    return f"between {analysis.axis.between(low, high)}, where the score moves most,"
-
-
-def _jump(f: _Facts, chance: float | None) -> tuple[Verdict, tuple[str, ...]]:
-    o = f.options
-    onset = f.onset()
+def _jump(f: Facts, chance: float | None) -> _Step:
+    onset, threshold = f.onset(), f.options.threshold
     when = (
         ""
         if onset is None
         else f", leaving its floor between {f.analysis.axis.between(onset.low, onset.high)}"
     )
-    words = f"The score rises {f.ends()}{when} ({f.level}); "
-    words += (
-        f"it accelerates against the standard gradual curves (q = {f.q.acceleration:.2g}), but a saturating "
-        "power law "
-        f"of an exponent between theirs is not excluded (p = {f.analysis.p_fine:.2g})."
-        if f.fragile
-        else f"no curve without acceleration explains it (q = {f.q.acceleration:.2g})."
+    words = (
+        f"The score rises {f.ends()}{when} ({f.level}); no curve without acceleration explains it "
+        f"(q = {f.q.acceleration:.2g})."
     )
-    floor_low = float(np.quantile(f.draws.floor, (1 - o.level) / 2))
-    if chance is None and f.analysis.progress.share and f.floor <= o.threshold:
-        return "emergent", (
-            words,
-            f"Chance is not recorded; the floor of {f.floor:.2f} is near 0, below any guess.",
+    floor = f.bottom.value
+    emergent, accelerating = partial(_Step, "emergent"), partial(_Step, "accelerating")
+    if chance is None and f.analysis.progress.share and floor <= threshold:
+        return emergent(
+            (words, f"Chance is not recorded; the floor of {floor:.2f} is near 0, below any guess.")
         )
     if chance is None:
         told = "Chance is not recorded, so whether it starts from guessing cannot be said; record it."
-        return "accelerating", (words, told)
-    if f.floor <= chance + o.threshold:
-        return "emergent", (
-            words,
-            f"The fitted floor of {f.floor:.2f} is no better than chance ({chance:.2f}).",
-        )
-    told = f"It starts above chance: the fitted floor is {f.floor:.2f}, chance {chance:.2f}."
-    if floor_low <= chance + o.threshold:
-        told += " A floor at chance is not excluded; smaller models would tell."
-    return "accelerating", (words, told)
+        return accelerating((words, told))
+    if floor <= chance + threshold:
+        return emergent((words, f"The fitted floor of {floor:.2f} is no better than chance ({chance:.2f})."))
+    told = f"It starts above chance: the fitted floor is {floor:.2f}, chance {chance:.2f}."
+    if f.bottom.low > chance + threshold:
+        return accelerating((words, told))
+    told += " A floor at chance is not excluded; smaller models would tell."
+    return accelerating((words, told), (settle_level(f, "floor", floor - chance - threshold),))
 
 
-def _sharpness_words(f: _Facts, sharpness: Sharpness) -> str:
+def _sharpness_words(f: Facts, sharpness: Sharpness) -> str:
     width = f.width()
     unit = (
         "decades"
         if f.analysis.axis.logarithmic
-        else {"released": "years", "loss": "nats"}[f.analysis.axis.axis]
+        else {"released": "years", "loss": "nats"}.get(f.analysis.axis.axis, "units of the axis")
     )
     size = f"10 to 90 % of the rise takes {width.value:.2f} {unit} [{width.low:.2f}, {width.high:.2f}]"
     q = "" if f.q.sharpness is None else f" (q = {f.q.sharpness:.2g})"
@@ -309,36 +266,3 @@ def _sharpness_words(f: _Facts, sharpness: Sharpness) -> str:
     return (
         f"Smooth as far as the data tell: {size}; a change spread over a decade or more is not excluded{q}."
     )
-
-
-def _falls(analysis: Analysis) -> bool:
-    """Whether the best curve that is not flat goes down."""
-    fit = analysis.refined.fit
-    best = min(fit.classes[1:], key=fit.bic)
-    return bool(fit.amplitude[best.row] < 0)
-
-
-def _u_shape(analysis: Analysis, options: Options) -> str | None:
-    """A fall and then a rise, both clear, that no one-way curve describes as well."""
-    u, y, w = analysis.u, analysis.y, analysis.fit.weight
-    scales = np.unique(u)
-    if len(scales) < 5:
-        return None
-    best: tuple[float, float, Floats, Floats] | None = None
-    for turn in scales[1:-1]:
-        design = np.column_stack([np.ones(len(u)), np.maximum(turn - u, 0), np.maximum(u - turn, 0)])
-        cover = np.linalg.pinv(design.T @ (design * w[:, None]))
-        beta = cover @ (design.T @ (w * y))
-        rss = float(w @ (y - design @ beta) ** 2)
-        if best is None or rss < best[0]:
-            best = rss, float(turn), beta, np.sqrt(np.diag(cover))
-    assert best is not None  # noqa: S101 - there are at least three inner scales
-    rss, turn, beta, sd = best
-    spread = max(1.0, (rss + 4) / (len(u) - 4 + 4))
-    limbs = beta[1] * (turn - scales[0]), beta[2] * (scales[-1] - turn)
-    clear = (beta[1:] / (sd[1:] * np.sqrt(spread)) > 3).all() and min(limbs) >= options.threshold
-    one_way = analysis.refined.fit.best.rss
-    if not clear or one_way - rss < 12 * spread:
-        return None
-    at = analysis.axis.place(float(analysis.axis.back(np.array(turn))))
-    return f"The score falls by {limbs[0]:.2f} up to {at} and then rises by {limbs[1]:.2f}."

@@ -12,10 +12,23 @@ from saltus.records.errors import (
     UsageError,
 )
 from saltus.records.evidence import Aggregate, ModelRecord, Response, RunRecord, Sample, Score
-from saltus.records.findings import AXES, Band, Finding, Fit, Interval, Point, QValues
-from saltus.records.forecasts import Forecast
+from saltus.records.findings import (
+    AXES,
+    ArtifactCheck,
+    Band,
+    Finding,
+    Fit,
+    Interval,
+    Point,
+    QValues,
+    Settings,
+    Settle,
+    TestRecord,
+    TriedLink,
+)
+from saltus.records.forecasts import Backtest, Forecast, HeldOut, Skill
 from saltus.records.ids import bytes_hash, content_hash
-from saltus.records.metrics import METRICS, MetricInfo, metric_info
+from saltus.records.metrics import INTERNALS, METRICS, MetricInfo, metric_info
 from saltus.records.requests import (
     Continuation,
     GenerateRequest,
@@ -28,8 +41,11 @@ from saltus.records.requests import (
 
 __all__ = [
     "AXES",
+    "INTERNALS",
     "METRICS",
     "Aggregate",
+    "ArtifactCheck",
+    "Backtest",
     "Band",
     "BudgetError",
     "Change",
@@ -40,6 +56,7 @@ __all__ = [
     "Forecast",
     "GenerateRequest",
     "Generation",
+    "HeldOut",
     "InputError",
     "Interval",
     "Lag",
@@ -58,9 +75,14 @@ __all__ = [
     "Sample",
     "SandboxError",
     "Score",
+    "Settings",
+    "Settle",
+    "Skill",
     "StoreError",
+    "TestRecord",
     "Timeline",
     "ToolCall",
+    "TriedLink",
     "UsageError",
     "bytes_hash",
     "content_hash",

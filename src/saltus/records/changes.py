@@ -13,7 +13,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: "level" (a jump of the mean), "slope" (the rate changes) or "onset" (it leaves its floor).
         at: Where, plain units of the axis, with an interval.
-        size: By how much: of the level, or of the rate a decade; in units of the metric.
+        size: By how much, in units of the metric (perplexities on their logarithm): of the level; the rise
+            from a floor; or the change of the mean rate a decade.
         p: P-value of this change given the others.
     """
 
@@ -58,6 +59,10 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
         lag: Follower's place less leader's, plain units of the axis, with an interval.
         ratio: Follower's place over leader's, with an interval.
         share: Share of runs (or draws, for one run) in which the leader comes first.
+        p: Of the order: how often chance would put the two places as far apart, or farther; None where old.
+        q: The same over all pairs of curves looked at together (Benjamini and Hochberg).
+        family: Of the runs.
+        reason: One plain sentence.
     """
 
     leader: str
@@ -67,6 +72,10 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     lag: Interval
     ratio: Interval
     share: float
+    p: float | None = None
+    q: float | None = None
+    family: str = ""
+    reason: str = ""
 
 
 class EarlyWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +85,12 @@ class EarlyWarning(msgspec.Struct, frozen=True, kw_only=True):
         family: Of the model; `series` is its name.
         task: The task that may jump.
         metric: The score that may jump.
-        indicator: "variance", "autocorrelation", "flicker", "continuous", "progress:<scalar>".
+        indicator: "continuous", "progress:<scalar>", "flicker", "flicker:epochs", "variance" or
+            "autocorrelation".
         at: Checkpoint at which it was raised, plain units of the axis.
         statistic: The indicator's value there.
         p: P-value of the indicator against its own past, corrected for all looks so far.
-        false_alarms: Measured rate of false alarms of this indicator a training run, where known.
+        false_alarms: Measured rate of false alarms of this indicator a task and training run, where known.
         lead: Measured lead (jump's place over the warning's place) with an interval, where known.
         reason: One plain sentence.
     """

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+INTERNALS = "internals"  # the task of scalars that belong to none: a norm, an induction score
+
 
 class MetricInfo(msgspec.Struct, frozen=True):
     """How to read one metric.

@@ -28,6 +28,7 @@ from saltus.report.rows import (
     band_rows,
     column_names,
     curves,
+    expected_rows,
     extent,
     fit_rows,
     partner_rows,
@@ -54,6 +55,9 @@ def emergence_chart(finding: Finding, partner_points: Sequence[PartnerPoint] = (
     """
     x, y, datasets = _measured(finding)
     panels = [panel(finding, x, y)]
+    expected = expected_rows(finding)
+    if expected:
+        datasets["expected"] = expected
     partners = partner_rows(partner_points)
     if partners:
         metric = partner_points[0].metric

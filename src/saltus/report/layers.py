@@ -23,6 +23,7 @@ def panel(finding: Finding, x: AxisScale, y: AxisScale) -> Spec:
         *band_layers(finding),
         *fit_layers(rivals, "rival"),
         *fit_layers([best], "fit"),
+        *expected_layers(finding),
         *point_layers("points"),
     ]
     encoding = {"x": x_encoding(finding.axis, x), "y": y_encoding(finding.metric, y)}
@@ -82,6 +83,15 @@ def fit_layers(fits: Sequence[Fit | None], style: str) -> list[Spec]:
         line["encoding"] = {"order": {"field": "x", "type": "quantitative"}}
         layers.append(line)
     return layers
+
+
+def expected_layers(finding: Finding) -> list[Spec]:
+    """What the link of the artifact check expects from the continuous metric: a dotted line."""
+    if finding.check is None or not finding.check.predicted:
+        return []
+    line = {"type": "line", "style": "expected", "clip": True}
+    order = {"order": {"field": "x", "type": "quantitative"}}
+    return [{"data": {"name": "expected"}, "mark": line, "encoding": order}]
 
 
 def chance_layers(finding: Finding, *, label: bool = True) -> list[Spec]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from saltus.records.findings import Finding, Interval
 from saltus.records.metrics import metric_info
+from saltus.report.record import record
 from saltus.report.scales import x_scale, y_scale
 from saltus.report.words import (
     ARTIFACTS,
@@ -76,6 +77,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
         "band_level": None if finding.band is None else f"{finding.band.level:.0%}".replace("%", " %"),
         "seed": finding.seed,
         "version": finding.version,
+        **record(finding),
     }
 
 

@@ -77,6 +77,12 @@ def band_rows(finding: Finding, scale: AxisScale, height: float) -> list[Row]:
     ]
 
 
+def expected_rows(finding: Finding) -> list[Row]:
+    """The score that the link of the artifact check expects along the axis."""
+    pairs = () if finding.check is None else sorted(finding.check.predicted)
+    return [{"x": short(x), "y": short(y)} for x, y in pairs]
+
+
 def fit_rows(fit: Fit, scale: AxisScale, height: float) -> list[Row]:
     """One fitted curve, as few vertices as look the same."""
     rows = [row for row in zip(fit.x, fit.y, strict=True) if all(map(math.isfinite, row))]

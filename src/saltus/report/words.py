@@ -115,11 +115,13 @@ def quantity(value: float, axis: str = "params") -> str:
 
 def onset_text(finding: Finding) -> str:
     """The onset with its interval in axis units, or a dash."""
-    at = finding.onset
-    if at is None:
-        return "–"  # noqa: RUF001
-    low, high = (quantity(end, finding.axis) for end in (at.low, at.high))
-    return f"{quantity(at.value, finding.axis)} [{low}, {high}]"
+    return "–" if finding.onset is None else interval_on_axis(finding.onset, finding.axis)  # noqa: RUF001
+
+
+def interval_on_axis(at: Interval, axis: str) -> str:
+    """A place with its interval, in units of the axis."""
+    low, high = (quantity(end, axis) for end in (at.low, at.high))
+    return f"{quantity(at.value, axis)} [{low}, {high}]"
 
 
 def rise_text(finding: Finding) -> str:

@@ -1,18 +1,18 @@
-"""Weighted closed-form fits of every shape of a grid at once, and the statistics that compare the groups."""
+"""Closed-form fits of every shape of a grid at once: weighted, or generalised for shared items."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saltus.stats.noise import Noise, pilot
-from saltus.stats.shapes import CODE, DEGREES, KINDS, ShapeGrid, concave_curve, with_concave
+from saltus.stats.shapes import CODE, DEGREES, KINDS, ShapeGrid, concave_curve, whitened, with_concave
 
 Floats = NDArray[np.float64]
 
-_PRIOR_DF = 4.0
+_PRIOR_DF = 8.0  # weight of "the noise is as stated" in the dispersion: few points say little of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class CurveFit:
         y: Scores, shape (n,).
         noise: Their noise.
         weight: Inverse variances, shape (n,).
+        root: What makes the errors independent and of variance one, shape (n,) or (n, n).
         mean: Weighted mean score.
         total: Weighted sum of squares about the mean (the RSS of the flat line).
         amplitude: A of every shape, shape (K,).
@@ -57,25 +58,24 @@ class CurveFit:
         concave: bool = False,
     ) -> None:
         weight_n = np.ones_like(y) if noise.n is None else noise.n
-        self.variance = noise.variance(pilot(grid.u, y, weight_n))
+        self._guess = guess = pilot(grid.u, y, weight_n)
+        self.variance = noise.variance(guess)
         self.weight = 1 / self.variance
         if keep is not None:  # a point left out has no weight
             self.weight = np.where(keep, self.weight, 0.0)
+        self.root = noise.root(guess, keep)
         if concave:
-            grid = with_concave(grid, y, self.weight)
+            grid = with_concave(grid, y, self.root)
         self.grid, self.y, self.noise, self.keep = grid, y, noise, keep
         self.n = int((self.weight > 0).sum())
-        self._root = np.sqrt(self.weight)
-        self.sum_weight = float(self.weight.sum())
-        self.shape_mean = grid.h @ self.weight / self.sum_weight
-        centred = (grid.h - self.shape_mean[:, None]) * self._root
-        self.shape_norm = np.sqrt((centred**2).sum(1))
-        usable = self.shape_norm > 1e-6 * np.sqrt(self.sum_weight)
-        self._basis = np.where(usable[:, None], centred / np.where(usable, self.shape_norm, 1)[:, None], 0.0)
-        self.shape_norm = np.where(usable, self.shape_norm, np.inf)
-        score = self.project(y[None])[0]
-        self.mean = float(y @ self.weight / self.sum_weight)
-        self.total = float(((y - self.mean) ** 2) @ self.weight)
+        one = whitened(self.root, np.ones_like(y))
+        self.sum_weight = float(one @ one)
+        scores = whitened(self.root, y)
+        self.mean = float(scores @ one) / self.sum_weight
+        scores = scores - self.mean * one
+        self.total = float(scores @ scores)
+        shapes, self.shape_mean, self.shape_norm = self._centred(grid.h)
+        score = np.einsum("ij,j->i", shapes, scores) / self.shape_norm
         self.amplitude = score / self.shape_norm
         self.rss = np.maximum(self.total - score**2, 0.0)
         self.classes = best_of_class(self)
@@ -92,15 +92,48 @@ class CurveFit:
         """Bayesian information criterion in units of the dispersed noise."""
         return float(fit.rss / self.dispersion + fit.degrees * np.log(self.n))
 
-    def project(self, y: Floats) -> Floats:
-        """Signed root of what each shape explains of each data set, shape (len(y), K)."""
-        return np.asarray((y * self._root) @ self._basis.T)
+    def basis(self, rows: NDArray[np.intp]) -> Floats:
+        """What data sets are multiplied with to see what each shape explains of them.
+
+        Args:
+            rows: Shapes.
+
+        Returns:
+            Shape (len(rows), n); its product with a data set is the signed root of the explained squares.
+        """
+        shapes, _, norm = self._centred(self.grid.h[rows])
+        shapes /= norm[:, None]
+        return shapes @ self.root if self.root.ndim == 2 else shapes * self.root
+
+    def rss_of(self, h: Floats) -> Floats:
+        """Residual sums of squares of other shapes, given at the points, shape (len(h),)."""
+        shapes, _, norm = self._centred(h)
+        score = np.einsum("ij,j->i", shapes, whitened(self.root, self.y)) / norm
+        return np.asarray(np.maximum(self.total - score**2, 0.0))
+
+    def release(self) -> None:
+        """Forget the shapes at the points, which are most of the memory; nothing can be tested after that."""
+        self.grid = replace(self.grid, h=np.empty((0, len(self.y))))
+
+    def _centred(self, h: Floats) -> tuple[Floats, Floats, Floats]:
+        """Shapes in units of the noise without their mean, these means, and norms (inf where flat)."""
+        one = whitened(self.root, np.ones_like(self.y))
+        shapes = h @ self.root.T if self.root.ndim == 2 else h * self.root
+        mean = np.einsum("ij,j->i", shapes, one) / self.sum_weight
+        shapes -= mean[:, None] * one
+        norm = np.sqrt(np.einsum("ij,ij->i", shapes, shapes))
+        return shapes, mean, np.where(norm > 1e-6 * np.sqrt(self.sum_weight), norm, np.inf)
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance of the points about their curve, shape (n, n)."""
+        return self.noise.covariance(self._guess)
 
     def curve(self, row: int) -> Floats:
         """Fitted scores at the points for one shape; row -1 is the flat line."""
         if row < 0:
             return np.full(len(self.y), self.mean)
-        return np.asarray(self.mean + self.amplitude[row] * (self.grid.h[row] - self.shape_mean[row]))
+        return self.at(row, self.grid.u)
 
     def at(self, row: int, u: Floats) -> Floats:
         """Fitted scores at other coordinates."""
@@ -108,21 +141,6 @@ class CurveFit:
             return np.full(len(u), self.mean)
         shape = self.grid.curves(np.array([row]), u)[0]
         return np.asarray(self.mean + self.amplitude[row] * (shape - self.shape_mean[row]))
-
-    def trend(self, score: Floats) -> Floats:
-        """T0: what the best shape, rising or falling, explains beyond the flat line; shape (len(score),)."""
-        return np.asarray(np.abs(score).max(1) ** 2)
-
-    def acceleration(self, score: Floats) -> Floats:
-        """T1: what rising hinges, steps and sigmoids explain beyond curves that never accelerate."""
-        gradual = np.abs(score[:, self.grid.gradual]).max(1) ** 2
-        return np.asarray(np.maximum(score[:, self.grid.broad.start :].max(1), 0) ** 2 - gradual)
-
-    def sharpness(self, score: Floats) -> Floats:
-        """T2: what rising steps and narrow sigmoids explain beyond gradual curves and broad sigmoids."""
-        smooth = np.abs(score[:, self.grid.gradual]).max(1)
-        smooth = np.maximum(smooth, score[:, self.grid.broad].max(1))
-        return np.asarray(np.maximum(score[:, self.grid.narrow].max(1), 0) ** 2 - smooth**2)
 
     def concave_misfit(self) -> float:
         """P-value of the free concave curve as a description of the points (1 without such a curve).

@@ -46,6 +46,16 @@ def resolution(n: float, level: float = 0.95) -> float:
     return float(1 - ((1 - level) / 2) ** (1 / n))
 
 
+def resolution_at(chance: float, n: float, level: float = 0.95) -> float:
+    """Largest true share that a score of `chance` in `n` samples cannot exclude (upper Clopper-Pearson end).
+
+    Examples:
+        >>> round(resolution_at(0, 5000), 6), round(resolution_at(0.25, 100), 3)
+        (0.000738, 0.347)
+    """
+    return float(clopper_pearson(chance * n, n, level)[1])
+
+
 def samples_for_halfwidth(share: float, halfwidth: float, z: float = 1.645) -> int:
     """Samples a point needs so that its normal interval reaches `halfwidth` to either side."""
     spread = max(share * (1 - share), 0.02)

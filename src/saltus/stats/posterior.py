@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saltus.stats.refine import RefinedFit
+from saltus.stats.shapes import CODE, ShapeGrid
 
 Floats = NDArray[np.float64]
 
@@ -96,6 +97,17 @@ def draw_curves(
         amplitude = np.maximum(amplitude, 1e-9)
     level = fit.mean + rng.standard_normal(size) * spread / np.sqrt(fit.sum_weight)
     u = np.linspace(grid.low, grid.high, points)
-    shapes = grid.curves(pick, u, rng) - fit.shape_mean[pick][:, None]
-    curves = level[:, None] + amplitude[:, None] * shapes
-    return Draws(u, curves if bounds is None else np.clip(curves, *bounds))
+    curves = _drawn(grid, pick, u, rng)
+    curves *= amplitude[:, None]
+    curves += (level - amplitude * fit.shape_mean[pick])[:, None]
+    return Draws(u, curves if bounds is None else np.clip(curves, *bounds, out=curves))
+
+
+def _drawn(grid: ShapeGrid, pick: NDArray[np.intp], u: Floats, rng: np.random.Generator) -> Floats:
+    """Shapes at `u`, each computed once however often it was drawn; only steps differ from draw to draw."""
+    rows, place = np.unique(pick, return_inverse=True)
+    out = grid.curves(rows, u)[place]
+    steps = grid.code[pick] == CODE["step"]
+    if steps.any():
+        out[steps] = grid.curves(pick[steps], u, rng)
+    return out

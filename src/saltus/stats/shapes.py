@@ -7,7 +7,7 @@ means nothing). With theta on a grid, c and A are a weighted regression in close
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,12 +46,16 @@ DEGREES = {
     "concave": 6,
 }
 SIGMOIDS = ("logistic", "gompertz", "segment")
-EXPONENTS = (0.3, 0.6, 1.0, 1.5, 2.2, 3.0)
-FINE_EXPONENTS = (0.15, 0.2, 0.25, 0.3, 0.37, 0.45, 0.52, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 1.8, 2.2, 2.6, 3.0)
+# So dense that a power law of any exponent under 3 is one of these to within 1e-4 of its sum of squares.
+EXPONENTS = tuple(float(f"{a:.4g}") for a in np.geomspace(0.03, 3.0, 96))
+FINE_EXPONENTS = EXPONENTS
 WIDTHS = (0.02, 0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0, 4.0)
 _LOGISTIC = float(np.log(81))  # 10 to 90 % of a logistic of rate 1 takes log(81)
 _GOMPERTZ = float(np.log10(np.log(0.1) / np.log(0.9)))  # 10 to 90 % of exp(-10^-v), in decades
 _LN2 = float(np.log(2))
+_LN10 = float(np.log(10))
+# Share of its sum of squares by which a shape must differ to be tested too: gradual, broad, narrow, hinges.
+_APART = (1e-4, 6e-4, 2e-3, 2e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class ShapeGrid:
         narrow: Narrower sigmoids and steps.
         hinge: Hinges.
         concave: Values at `knots` of the one shape of kind "concave", straight in plain units between.
+        tested: Rows that the bootstrap compares: those that differ from each other enough to matter.
     """
 
     u: Floats
@@ -81,6 +86,7 @@ class ShapeGrid:
     narrow: slice
     hinge: slice
     concave: Floats
+    tested: NDArray[np.intp]
 
     @property
     def low(self) -> float:
@@ -142,8 +148,8 @@ def shape_grid(
     low, high = float(knots[0]), float(knots[-1])
     span = high - low
     gradual = [spec("linear"), spec("saturating", exponents)]
-    if len(knots) > 3:  # straight up to a ceiling, with three scales at least on the way
-        gradual.append(spec("capped", np.linspace(knots[2], high - 0.02 * span, 16)))
+    if len(knots) > 4:  # straight up to a ceiling, through four scales at least
+        gradual.append(spec("capped", np.linspace(knots[3], high - 0.02 * span, 16)))
     if plain:
         gradual.append(spec("proportional"))
     if training:
@@ -152,7 +158,8 @@ def shape_grid(
     steps = spec("step", (knots[:-1] + knots[1:]) / 2)
     hinges = spec("hinge", np.linspace(low + 0.02 * span, high - 0.02 * span, density))
     sigmoids = [sigmoid(kind, mids, widths, low) for kind in SIGMOIDS]
-    return assemble(np.asarray(u, float), (gradual, *split_by_width(sigmoids, sharp_below), [hinges]), steps)
+    grid = assemble(np.asarray(u, float), (gradual, *split_by_width(sigmoids, sharp_below), [hinges]), steps)
+    return replace(grid, tested=_distinct(grid))
 
 
 Spec = tuple[str, Floats]  # a kind and its parameters, shape (m, 3)
@@ -177,6 +184,11 @@ def split_by_width(sigmoids: list[Spec], sharp_below: float) -> tuple[list[Spec]
     return broad, narrow
 
 
+def evaluate(kind: str, theta: Floats, grid: ShapeGrid) -> Floats:
+    """Shapes of one kind at the points of a grid, shape (len(theta), n)."""
+    return _shape(kind, theta, grid.u, grid.low, grid.high)
+
+
 def assemble(u: Floats, groups: tuple[list[Spec], ...], steps: Spec) -> ShapeGrid:
     """A grid from its groups: gradual, broad, narrow (to which the steps go) and hinges."""
     knots = np.unique(u)
@@ -198,10 +210,29 @@ def assemble(u: Floats, groups: tuple[list[Spec], ...], steps: Spec) -> ShapeGri
         start += size
     a, b, c, d = slices
     stacked = np.vstack(rows), np.concatenate(codes), np.vstack(thetas)
-    return ShapeGrid(u, knots, *stacked, a, b, c, d, np.zeros(len(knots)))
+    return ShapeGrid(u, knots, *stacked, a, b, c, d, np.zeros(len(knots)), np.arange(start))
 
 
-def with_concave(grid: ShapeGrid, y: Floats, weight: Floats) -> ShapeGrid:
+def _distinct(grid: ShapeGrid) -> NDArray[np.intp]:
+    """Rows of which no two in a group are the same but for level and amplitude.
+
+    The shapes of a null are kept more finely than those of an alternative, as a null that is missed by a
+    little looks like a jump where the scores are exact.
+    """
+    centred = grid.h - grid.h.mean(1, keepdims=True)
+    unit = (centred / np.linalg.norm(centred, axis=1, keepdims=True)).astype(np.float32)
+    kept: list[int] = []
+    for group, apart in zip((grid.gradual, grid.broad, grid.narrow, grid.hinge), _APART, strict=True):
+        near = unit[group] @ unit[group].T > 1 - apart / 2
+        alive = np.ones(len(near), bool)
+        for row in range(len(near)):
+            if alive[row]:
+                kept.append(group.start + row)
+                alive &= ~near[row]
+    return np.array(kept)
+
+
+def with_concave(grid: ShapeGrid, y: Floats, root: Floats) -> ShapeGrid:
     """Add the concave curve of the plain count that fits best: non-decreasing, at a rate that never rises.
 
     Every such curve is a level plus ramps min(N / Nk, 1) with weights of 0 or more, so the best one is a
@@ -209,7 +240,7 @@ def with_concave(grid: ShapeGrid, y: Floats, weight: Floats) -> ShapeGrid:
     errs on the side of "gradual".
     """
     base = y.min() - 2 * np.ptp(y)  # low enough that the level is free
-    at_points, at_knots = concave_curve(grid.u, grid.knots, y - base, weight)
+    at_points, at_knots = concave_curve(grid.u, grid.knots, y - base, root)
     if np.ptp(at_points) < 1e-6:
         return grid
     place = grid.gradual.stop
@@ -228,18 +259,25 @@ def with_concave(grid: ShapeGrid, y: Floats, weight: Floats) -> ShapeGrid:
         later(grid.narrow),
         later(grid.hinge),
         at_knots,
+        np.insert(grid.tested + (grid.tested >= place), np.searchsorted(grid.tested, place), place),
     )
 
 
-def concave_curve(u: Floats, knots: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Weighted least squares over concave rising curves of 10^u; the best one at `u` and at `knots`."""
+def whitened(root: Floats, columns: Floats) -> Floats:
+    """Columns by point, shape (n, m) or (n,), divided by the noise: see `Noise.root`."""
+    if root.ndim == 2:
+        return np.asarray(root @ columns)
+    return np.asarray(columns * (root if columns.ndim == 1 else root[:, None]))
+
+
+def concave_curve(u: Floats, knots: Floats, y: Floats, root: Floats) -> tuple[Floats, Floats]:
+    """Least squares over concave rising curves of 10^u; the best one at `u` and at `knots`."""
     from scipy.optimize import nnls
 
     def ramps(at: Floats) -> Floats:
         return np.column_stack([np.ones(len(at)), 10 ** np.minimum(at[:, None] - knots[None, :], 0)])
 
-    root = np.sqrt(weight)
-    solution, _ = nnls(ramps(u) * root[:, None], y * root)
+    solution, _ = nnls(whitened(root, ramps(u)), whitened(root, y))
     return np.asarray(ramps(u) @ solution), np.asarray(ramps(knots) @ solution)
 
 
@@ -259,22 +297,21 @@ def _shape(kind: str, theta: Floats, at: Floats, low: float, high: float) -> Flo
         case "linear":
             return np.broadcast_to((x - low) / (high - low), (len(theta), len(at)))
         case "saturating":
-            return np.asarray((1 - 10 ** (-first * (x - low))) / (1 - 10 ** (-first * (high - low))))
+            return np.asarray(np.expm1(-first * _LN10 * (x - low)) / np.expm1(-first * _LN10 * (high - low)))
         case "capped":
             return np.asarray(np.minimum(x - low, first - low) / (first - low))
         case "proportional":
             full = 10.0 ** (high - low) - 1
             return np.broadcast_to((10.0 ** (x - low) - 1) / full, (len(theta), len(at)))
         case "ramp":
-            return np.asarray(
-                third * 10 ** np.minimum(x - first, 0) + (1 - third) * 10 ** np.minimum(x - second, 0)
-            )
+            one, two = (np.exp(_LN10 * np.minimum(x - end, 0)) for end in (first, second))
+            return np.asarray(third * one + (1 - third) * two)
         case "exponential":
-            return -np.expm1(-(10.0 ** (x - first)))
+            return -np.expm1(-np.exp(_LN10 * (x - first)))
         case "logistic":
             return 1 / (1 + np.exp(-np.clip((x - first) * _LOGISTIC / second, -50, 50)))
         case "gompertz":
-            return np.exp(-_LN2 * 10 ** np.clip(-_GOMPERTZ / second * (x - first), -9, 9))
+            return np.exp(-_LN2 * np.exp(np.clip(-_LN10 * _GOMPERTZ / second * (x - first), -21, 21)))
         case "segment":  # straight between two corners, 1.25 widths apart
             return np.clip((x - first) / (1.25 * second) + 0.5, 0, 1)
         case "step":

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         record_timelines,
         record_warnings,
     )
+    from saltus.store.items import Items
     from saltus.store.ledger import Event, Ledger, VerifyResult
     from saltus.store.query import Query
     from saltus.store.store import Store
 
 _HOME = {
     "Event": "ledger",
+    "Items": "items",
     "Ledger": "ledger",
     "Query": "query",
     "ResponseCache": "cache",
@@ -44,6 +46,7 @@ _HOME = {
 
 __all__ = [
     "Event",
+    "Items",
     "Ledger",
     "Query",
     "ResponseCache",

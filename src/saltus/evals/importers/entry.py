@@ -127,7 +127,7 @@ class _Session:
         """Write what is left, and say what happened."""
         self._writer.flush()
         self._count_skipped()
-        question = unplaced(self._models.values())
+        notes = (unplaced(self._models.values()), self._scale.filed())
         return ImportResult(
             added=self._added,
             skipped=self._skipped,
@@ -135,7 +135,7 @@ class _Session:
             models=len(self._models),
             tasks=len(self._tasks),
             files=self._files,
-            notes=(question,) if question else (),
+            notes=tuple(note for note in notes if note),
         )
 
     def _read(self, source: Source) -> None:
@@ -143,7 +143,7 @@ class _Session:
         for parsed in source.parse():
             self._failed += parsed.failed
             failures += len(parsed.failed)
-            self._see(parsed.models)
+            self._see(parsed.models, source.family)
             self._tasks.update(row.task for row in parsed.scores)
             self._tasks.update(row.task for row in parsed.aggregates)
             offered = parsed.measured
@@ -161,11 +161,13 @@ class _Session:
             return
         for parsed in source.parse():
             self._failed += parsed.failed
-            self._see(parsed.models)
+            self._see(parsed.models, source.family)
 
-    def _see(self, models: Mapping[str, ModelRecord]) -> None:
+    def _see(self, models: Mapping[str, ModelRecord], family: str) -> None:
         completed = {
-            key: self._scale.complete(model) for key, model in models.items() if key not in self._models
+            key: self._scale.complete(model, family)
+            for key, model in models.items()
+            if key not in self._models
         }
         self._models.update(completed)
         self._writer.describe(completed.values())

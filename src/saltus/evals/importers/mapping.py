@@ -1,8 +1,8 @@
 """`--map`: which column of a table means what, in which unit, and which columns are tasks.
 
-Short form: `score=acc,model=Model,params=Model Size (B)*1e9,tasks=MMLU|GSM8K`. Long form: a TOML or JSON file
-with the tables `columns`, `scale`, `fixed` and `tasks`. Without a mapping, headers are understood by their
-usual names.
+Short form: `score=acc,model=Model,params=Model Size (B)*1e9,tasks=MMLU|GSM8K/100`. Long form: a TOML or JSON
+file with the tables `columns`, `scale`, `fixed` and `tasks`. Without a mapping, headers are understood by
+their usual names.
 """
 
 from __future__ import annotations
@@ -18,32 +18,44 @@ from typing import Any
 import msgspec
 
 from saltus.records.errors import InputError, UsageError
+from saltus.records.metrics import METRICS
 
 # Field: the headers that mean it, in lower case with "_" for spaces and without a unit in brackets.
 FIELDS: dict[str, tuple[str, ...]] = {
     "model": ("model", "model_name", "model_id"),
     "family": ("family", "model_family"),
-    "params": ("params", "parameters", "n_params", "num_params", "num_parameters", "model_size", "size"),
-    "tokens": ("tokens", "training_tokens", "n_tokens", "pretraining_data_size", "pretraining_tokens"),
-    "flops": ("flops", "training_flops", "compute", "training_compute"),
+    "params": (
+        *("params", "parameters", "n_params", "num_params", "num_parameters", "model_size", "size"),
+        *("n_parameters", "param_count", "parameter_count", "model_params", "model_parameters", "nparams"),
+    ),
+    "tokens": (
+        *("tokens", "training_tokens", "n_tokens", "pretraining_data_size", "pretraining_tokens"),
+        *("train_tokens", "num_tokens", "tokens_seen"),
+    ),
+    "flops": (
+        *("flops", "training_flops", "compute", "training_compute", "train_flops", "pretraining_flops"),
+        *("train_compute", "pretraining_compute"),
+    ),
     "step": ("step", "steps", "training_step"),
-    "loss": ("loss", "val_loss", "validation_loss", "training_loss"),
+    "loss": ("loss", "val_loss", "validation_loss", "training_loss", "train_loss"),
     "date": ("date", "released", "release_date"),
-    "task": ("task", "benchmark", "task_name"),
+    "task": ("task", "benchmark", "task_name", "dataset"),
     "metric": ("metric", "metric_name"),
     "score": ("score", "value"),
-    "n": ("n", "n_samples", "num_samples"),
-    "stderr": ("stderr", "score_stderr", "std_err", "standard_error"),
-    "chance": ("chance", "baseline", "random_baseline"),
+    "n": ("n", "n_samples", "num_samples", "n_examples", "num_examples", "n_items", "n_questions"),
+    "stderr": ("stderr", "score_stderr", "std_err", "standard_error", "se"),
+    "chance": ("chance", "baseline", "random_baseline", "chance_level"),
     "variant": ("variant", "filter"),
     "shots": ("shots", "num_fewshot", "n_shot", "fewshot"),
     "sample": ("sample", "sample_id", "doc_id", "item"),
     "seed": ("seed",),
 }
 REQUIRED = ("model", "task", "metric", "score")
+_COUNTED = ("params", "tokens")
 _NOT_IN_WIDE = ("task", "metric", "score", "n", "stderr", "sample")
 _UNIT = re.compile(r"^(.*?)\s*[(\[]\s*([^)\]]*)\s*[)\]]$")
 _FACTOR = re.compile(r"^(.*?)\s*([*/])\s*([0-9.eE+-]+)$")
+_TAIL = re.compile(r"^(.*?)_([kmbt]|thousands?|millions?|billions?|trillions?)$")
 _UNITS = {
     "k": 1e3,
     "thousand": 1e3,
@@ -53,6 +65,14 @@ _UNITS = {
     "billion": 1e9,
     "t": 1e12,
     "trillion": 1e12,
+    "%": 0.01,
+    "percent": 0.01,
+    "pct": 0.01,
+    "pf-days": 8.64e19,  # a day of 1e15 FLOPs a second
+    "pflop/s-days": 8.64e19,
+    "petaflop/s-days": 8.64e19,
+    "exaflops": 1e18,
+    "zettaflops": 1e21,
 }
 _METRIC_TAILS = ("exact_match", "acc_norm", "accuracy", "acc", "multiple_choice_grade", "brier", "f1")
 
@@ -86,11 +106,12 @@ class Mapping(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """Where one field comes from: a place in the row, or one value for all rows."""
+    """Where one field comes from: a place in the row with its header, or one value for all rows."""
 
     place: int | None
     factor: float = 1.0
     value: str = ""
+    name: str = ""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -135,7 +156,8 @@ def layout(
     for field, column in mapping.columns.items():
         place = _place(column, names, path)
         factor = mapping.scale.get(field)
-        fields[field] = Column(place, _unit(names[place]) if factor is None else factor)
+        factor = _unit(names[place], field) if factor is None else factor
+        fields[field] = Column(place, factor, name=names[place])
     wide, every = bool(mapping.tasks), mapping.tasks.keys() == {"*"}
     tasks = (
         []
@@ -147,11 +169,17 @@ def layout(
         if field in fields or (wide and field in _NOT_IN_WIDE):
             continue
         found = [
-            i for word in headers for i, name in enumerate(names) if i not in taken and _plain(name) == word
+            i
+            for word in headers
+            for i, name in enumerate(names)
+            if i not in taken and _plain(name, field) == word
         ]
         if found:
-            fields[field] = Column(found[0], mapping.scale.get(field, _unit(names[found[0]])))
+            name = names[found[0]]
+            fields[field] = Column(found[0], mapping.scale.get(field, _unit(name, field)), name=name)
             taken.add(found[0])
+    if not wide:
+        fields |= _score_column(fields, names, taken, mapping)
     if every:
         left = [i for i, name in enumerate(names) if name and i not in taken]
         tasks = [(i, _task_column(names[i], mapping.tasks["*"])) for i in left]
@@ -166,13 +194,39 @@ def layout(
 
 def _task_column(column: str, given: TaskColumn) -> TaskColumn:
     """Fill in what the column's name says: "unscrambling_exact_match" is exact match on unscrambling."""
-    task, metric = given.task or column, given.metric
+    percent = _unit(column) == _UNITS["%"]
+    unit = _UNIT.match(column) if percent else None
+    bare = unit.group(1) if unit else column
+    task, metric = given.task or bare, given.metric
     if not given.task and not metric:
         for tail in _METRIC_TAILS:
-            if column.lower().endswith(f"_{tail}"):
-                task, metric = column[: -len(tail) - 1], tail
+            if bare.lower().endswith(f"_{tail}"):
+                task, metric = bare[: -len(tail) - 1], tail
                 break
-    return msgspec.structs.replace(given, task=task, metric=metric or "score")
+    scale = _UNITS["%"] if percent and given.scale == 1 else given.scale
+    return msgspec.structs.replace(given, task=task, metric=metric or "score", scale=scale)
+
+
+def _score_column(
+    fields: dict[str, Column], names: list[str], taken: set[int | None], mapping: Mapping
+) -> dict[str, Column]:
+    """Score and metric of a long table that names a metric where others write `score`, or names none."""
+    out: dict[str, Column] = {}
+    if "score" not in fields:
+        found = [i for i, name in enumerate(names) if i not in taken and _metric_of(name)]
+        if len(found) == 1:
+            factor = mapping.scale.get("score", _unit(names[found[0]]))
+            out["score"] = Column(found[0], factor, name=names[found[0]])
+    score = (fields | out).get("score")
+    if score is not None and "metric" not in fields and {"model", "task"} <= fields.keys():
+        out["metric"] = Column(None, value=_metric_of(score.name) or "score")
+    return out
+
+
+def _metric_of(name: str) -> str:
+    """The metric that a header names, "" if none."""
+    plain = _plain(name)
+    return plain if plain in METRICS else ""
 
 
 def _place(column: str, names: list[str], path: str) -> int:
@@ -188,16 +242,22 @@ def _place(column: str, names: list[str], path: str) -> int:
     )
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, field: str = "") -> str:
     found = _UNIT.match(name)
-    return re.sub(r"[\s_-]+", "_", (found.group(1) if found else name).strip().lower())
+    plain = re.sub(
+        r"[\s_-]+", "_", (found.group(1) if found else name).strip().lower().lstrip("#").rstrip(".")
+    )
+    tail = _TAIL.match(plain) if field in _COUNTED and plain not in FIELDS[field] else None
+    return tail.group(1) if tail else plain
 
 
-def _unit(name: str) -> float:
-    """The factor that a header states, such as (B) or (1E21)."""
+def _unit(name: str, field: str = "") -> float:
+    """The factor that a header states, such as (B) or (1E21), or for counts `_b` at its end."""
     found = _UNIT.match(name)
     if not found:
-        return 1.0
+        plain = re.sub(r"[\s_-]+", "_", name.strip().lower())
+        tail = _TAIL.match(plain) if field in _COUNTED and plain not in FIELDS[field] else None
+        return _UNITS[tail.group(2).rstrip("s")] if tail else 1.0
     unit = found.group(2).strip().lower()
     if unit in _UNITS:
         return _UNITS[unit]
@@ -232,7 +292,8 @@ def _from_short(text: str) -> Mapping:
                 field="map",
             )
         if name == "tasks":
-            tasks = {column.strip(): TaskColumn() for column in expression.split("|") if column.strip()}
+            named = [_factor(column.strip()) for column in expression.split("|") if column.strip()]
+            tasks = {column: TaskColumn(scale=factor or 1.0) for column, factor in named}
         elif len(expression) > 1 and expression[0] == expression[-1] and expression[0] in "'\"":
             fixed[_known(name)] = expression[1:-1]
         else:

@@ -87,6 +87,7 @@ class Source:
         config: Facts about the run that no row holds.
         row_wise: Rows stand for themselves: one that the store already holds is left out.
         files: Files that it is made of.
+        family: Where to file models that neither the source nor their names give a family; "" for nowhere.
     """
 
     run: str
@@ -97,6 +98,7 @@ class Source:
     config: dict[str, Any] = field(default_factory=dict)
     row_wise: bool = False
     files: int = 1
+    family: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from saltus.records.evidence import ModelRecord
 
 PLACES = ("params", "tokens", "flops", "step", "loss", "released")
 _NAMED = 3
+_SIZED = re.compile(
+    r"^(.+?)[-_ ](?:x{0,3}s|small|mini|tiny|nano|m|medium|b|base|l|large|x{1,3}l|xlarge|huge|giant|\d+)$"
+)
 
 
 class Scale:
@@ -30,6 +34,7 @@ class Scale:
     def __init__(self, family: str | None = None, axis_from: str | Path | None = None) -> None:
         self._family = family or ""
         self._table: dict[tuple[str, float | None], ModelRecord] = {}
+        self._filed: dict[str, list[str]] = {}
         self.given = bool(family or axis_from)
         if axis_from is not None:
             from saltus.evals.importers.table import read_models
@@ -37,8 +42,13 @@ class Scale:
             for record in read_models(Path(axis_from)):
                 self._table[spelling(record.name), record.step] = record
 
-    def complete(self, record: ModelRecord) -> ModelRecord:
-        """A record with its gaps filled: by `--axis-from` first, then the source, then the registry."""
+    def complete(self, record: ModelRecord, table: str = "") -> ModelRecord:
+        """A record with its gaps filled: by `--axis-from` first, then the source, then the registry.
+
+        Args:
+            record: What the source says.
+            table: Family of models of which neither that nor the name gives one; "" for the name itself.
+        """
         known = describe(record.name, record.revision)
         key = spelling(known.name)
         said = self._table.get((key, record.step or known.step)) or self._table.get((key, None))
@@ -69,7 +79,12 @@ class Scale:
         if "flops" not in facts and params and tokens:
             facts["flops"] = 6 * params * tokens
             told.append("flops = 6 x params x tokens")
-        family = record.family or self._family or (said.family if said else "") or known.family
+        family = record.family or self._family or (said.family if said else "")
+        if not family:
+            family = known.family
+            if table and entry is None and family == bare_name(record.name):  # the name is all that it says
+                family = leading_word(record.name) or table
+                self._filed.setdefault(family, []).append(record.name)
         return ModelRecord(
             name=record.name,
             revision=record.revision,
@@ -78,19 +93,44 @@ class Scale:
             **facts,
         )
 
+    def filed(self) -> str | None:
+        """What to know of models that were filed under a family that nobody named, None without any."""
+        told = [f"{_few(names)} under {family!r}" for family, names in self._filed.items() if len(names) > 1]
+        if not told:
+            return None
+        return (
+            f"No family is given: {'; '.join(told)}. Models are compared within a family; a column family or "
+            "--family NAME says it otherwise."
+        )
+
 
 def unplaced(models: Iterable[ModelRecord]) -> str | None:
     """The question for models that have no place on any axis, None when all have one."""
     names = sorted({m.name for m in models if all(getattr(m, place) is None for place in PLACES)})
     if not names:
         return None
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    shown = _few(names)
     models_are = "model" if len(names) == 1 else f"{len(names)} models"
     return (
         f"How big is the {models_are} {shown}? Import again with --axis-from FILE, a CSV with the columns "
         "model and "
         "params (or flops, tokens, step, loss, date); until then no axis can hold the scores."
     )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def bare_name(name: str) -> str:
+    """A name in lower case without organisation, as `family_in_name` gives it back when it says nothing."""
+    return name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
+
+
+def leading_word(name: str) -> str:
+    """What stands before a size in words or a number: "gpt" of "GPT-XL", "t5" of "T5-small"; "" of "ada"."""
+    found = _SIZED.match(bare_name(name))
+    return found.group(1).strip("-_ .") if found else ""
 
 
 def merge(old: ModelRecord | None, new: ModelRecord) -> ModelRecord:

@@ -63,6 +63,7 @@ def open_table(path: Path, mapping: Mapping) -> Source:
         config={"mapping": msgspec.to_builtins(mapping)} if mapping != Mapping() else {},
         parse=lambda: _parse(path, mapping, content_hash([content, "csv", msgspec.to_builtins(mapping)])),
         row_wise=True,
+        family=path.stem,
     )
 
 

@@ -25,13 +25,14 @@ from saltus.evals.importers.parsed import Failure, Parsed
 from saltus.models.registry import split_step
 from saltus.records.errors import InputError
 from saltus.records.evidence import Aggregate, ModelRecord, Sample, Score
-from saltus.records.metrics import metric_info
+from saltus.records.metrics import INTERNALS, METRICS, metric_info
 
 # Where one model has several values of these and no step, each value is a checkpoint of it.
 CHECKPOINT = ("tokens", "loss", "flops", "date")
 AXES = ("params", "tokens", "flops", "step", "loss")
 EMPTY = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _MOST_FAILURES = 1000
+_PERCENT = 0.01
 _WORD = (1 << 64) - 1
 
 
@@ -49,6 +50,7 @@ class RowReader:
         self._known_models: dict[tuple[str, ...], str] = {}
         self._rows: dict[int, int] = {}  # hash of what a row measures: its line and a hash of the score
         self._failures = 0
+        self._sides: dict[tuple[str, str], list[int]] = {}  # scores up to 1 and from 1 to 100, see _suspect
         self._model_fields = tuple(f for f in ("model", "family", *AXES, "date") if f in plan.fields)
 
     def take(self, line: int, row: list[str], width: int) -> None:
@@ -65,7 +67,8 @@ class RowReader:
             else:
                 self._long(line, row, model)
         except InputError as error:
-            self.fail(line, error.message)
+            name = self._plan.fields["score"].name if "score" in self._plan.fields else "score"
+            self.fail(line, error.message.replace("score=score/100", f"score={name}/100"))
 
     def fail(self, line: int, message: str) -> None:
         """Note a row that is left out."""
@@ -75,6 +78,8 @@ class RowReader:
 
     def give(self, *, last: bool = False) -> Parsed:
         """What was read since the last call."""
+        if last:
+            self._suspect()
         more = self._failures - _MOST_FAILURES
         if last and more > 0:
             self.parsed.failed.append(
@@ -82,6 +87,30 @@ class RowReader:
             )
         given, self.parsed = self.parsed, Parsed()
         return given
+
+    def _score(self, cell: str, name: str, factor: float) -> float:
+        """A score; a cell that says "57%" is the share .57, whatever its column says of percent."""
+        if not cell.endswith("%"):
+            return to_number(cell, name, comma=self._comma) * factor
+        return to_number(cell[:-1], name, comma=self._comma) * (_PERCENT if factor == 1 else factor)
+
+    def _check(self, column: str, metric: str, value: float) -> None:
+        """Refuse a score that its metric cannot have, and count what speaks for a column of percentages."""
+        place = 0 if 0 < value <= 1 else 1 if 1 < value <= 100 else None
+        if place is not None:
+            self._sides.setdefault((column, metric), [0, 0])[place] += 1
+        check_score(metric, value, strict=True)
+
+    def _suspect(self) -> None:
+        """Name columns of which some scores were refused as percentages and others taken as shares."""
+        for (column, metric), (low, high) in self._sides.items():
+            if low and high > 1 and metric_info(metric).high == 1:
+                self.fail(
+                    1,
+                    f"{column} has {high} scores from 1 to 100, which were left out, and {low} up to 1, "
+                    "which went in as shares; if all are percentages, import again with the --map that the "
+                    "rows before name, and the corrected scores will count",
+                )
 
     def model(self, row: list[str]) -> ModelRecord:
         """The model that a row speaks of, with the facts in the row."""
@@ -137,14 +166,14 @@ class RowReader:
 
     def _long(self, line: int, row: list[str], model: str) -> None:
         task, metric = intern(self._text(row, "task")), intern(self._text(row, "metric"))
+        scalar = bool(metric) and task in ("", INTERNALS) and metric not in METRICS
+        task = INTERNALS if scalar else task
         for field, cell in (("task", task), ("metric", metric)):
             if not cell:
                 raise InputError(f"{field} is empty and must be a name; fill the cell", field=field)
-        value = (
-            to_number(self._text(row, "score"), "score", comma=self._comma)
-            * self._plan.fields["score"].factor
-        )
-        check_score(metric, value, strict=True)
+        value = self._score(self._text(row, "score"), "score", self._plan.fields["score"].factor)
+        if not scalar:  # of a network, not of answers: any number
+            self._check(metric, metric, value)
         variant, shots, seed = self._text(row, "variant"), self._whole(row, "shots"), self._whole(row, "seed")
         chance = self._number(row, "chance")
         check_chance(chance)
@@ -185,8 +214,8 @@ class RowReader:
             if cell.lower() in EMPTY and cell.lower() != "nan":
                 continue
             try:
-                value = to_number(cell, column.task, comma=self._comma) * column.scale
-                check_score(column.metric, value, strict=True)
+                value = self._score(cell, column.task, column.scale)
+                self._check(column.task, column.metric, value)
                 known = chance_of(column.task, column.metric)
                 measured = Aggregate(
                     run=self.run,
@@ -202,7 +231,8 @@ class RowReader:
                 )
                 self._keep(line, measured)
             except InputError as error:
-                self.fail(line, f"{column.task}: {error.message}")
+                said = error.message.replace("--map score=score/100", "--map tasks=*/100 or tasks=A/100|B")
+                self.fail(line, f"{column.task}: {said}")
 
     def _keep(self, line: int, row: Aggregate) -> None:
         check_stderr(row.stderr)

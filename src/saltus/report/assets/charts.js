@@ -152,6 +152,7 @@ function legend(finding) {
     const line = ["path", { d: "M0 7H24", style: { stroke: "var(--accent)", strokeWidth: "2" } }];
     entries.push([data.band.length ? [band, line] : [line], `fitted curve${best ? `, ${best} fits best` : ""}${data.band.length ? `, ${finding.band_level} band` : ""}`]);
   }
+  if (data.expected?.length) entries.push([[["path", { d: "M0 7H24", style: { stroke: "var(--amber-ink)", strokeDasharray: "2 3", strokeWidth: "1.6" } }]], `expected from ${(finding.partner_title || "the continuous metric").toLowerCase()} through the link`]);
   if (rivals.length) entries.push([[["path", { d: "M0 7H24", style: { stroke: "var(--muted)", strokeWidth: "1" } }]], `not excluded: ${rivals.join(", ")}`]);
   if (finding.onset_level) entries.push([[["rect", { x: 4, y: 0, width: 16, height: 14, style: { fill: "var(--amber)", opacity: ".3" } }], ["path", { d: "M12 0V14", style: { stroke: "var(--amber-ink)" } }]], `onset, ${finding.onset_level} interval`]);
   if (finding.chance !== null) entries.push([[["path", { d: "M0 7H24", style: { stroke: "var(--muted)", strokeDasharray: "4 3" } }]], `chance, ${finding.chance}`]);

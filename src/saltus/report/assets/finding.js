@@ -30,6 +30,8 @@ function findingPage(id) {
     h("div", { class: "columns" },
       h("div", {}, h("h2", {}, "Why"), h("p", { class: "lead" }, finding.headline), h("ul", { class: "reasons" }, finding.reasons.map((reason) => h("li", {}, reason)))),
       h("div", {}, h("h2", {}, "Tests"), testsTable(finding))),
+    finding.settle.length ? [h("h2", {}, "What would tell"), h("ul", { class: "reasons" }, finding.settle.map((text) => h("li", {}, text)))] : [],
+    linksSection(finding), familiesSection(finding),
     h("h2", {}, "Curves tried"), h("div", { class: "scroll" }, fitsTable(finding)),
     pointsSection(finding),
   ];
@@ -48,19 +50,39 @@ function findingFigure(finding, card) {
 }
 
 function testsTable(finding) {
-  const rows = [["Trend", "the score changes along the axis"], ["Acceleration", "faster than a straight line"], ["Sharpness", "faster than a smooth curve"]];
+  const rows = [["Trend", "the score changes along the axis"], ["Acceleration", "faster than curves that never accelerate"], ["Sharpness", "faster than a change over a decade"]];
+  const made = (row) => finding.tests.find((test) => test[0] === row[0].toLowerCase());
   const columns = [
     { title: "Test", cell: (row) => row[0] },
     { title: "asks whether", cell: (row) => row[1] },
+    finding.tests.length && { title: "gain, χ²", num: true, cell: (row) => made(row)?.[1] ?? DASH },
+    finding.tests.length && { title: "p", num: true, cell: (row) => made(row)?.[2] ?? DASH },
     { title: "q", num: true, cell: (row) => finding.q[rows.indexOf(row)] },
-  ];
+    finding.tests.length && { title: "Draws", num: true, cell: (row) => made(row)?.[4] ?? DASH },
+  ].filter(Boolean);
   const many = finding.n_tests === 1 ? "One series was tested." : `Benjamini-Hochberg q-values over ${finding.n_tests.toLocaleString("en")} series tested together.`;
   return [
     table(columns, rows),
     h("p", { class: "lead under" }, many),
     facts([["Rise", finding.rise_level ? `${finding.rise}, ${finding.rise_level}` : null], ["Width of the rise", finding.width],
-      ["Artifact check", finding.artifact === DASH ? null : finding.artifact], ["Against", finding.artifact === DASH ? null : finding.partner_title], ["Seed", finding.seed], ["Version", finding.version]]),
+      ["Artifact check", finding.artifact === DASH ? null : finding.artifact], ["Against", finding.artifact === DASH ? null : finding.partner_title], ["Resolution at the bottom", finding.resolution], ...Object.entries(finding.assumed), ["Seed", finding.seed], ["Version", finding.version]]),
   ];
+}
+
+function linksSection(finding) {
+  if (!finding.links.length) return [];
+  const columns = [
+    { title: "Link", cell: (row) => row[0] }, { title: "Parameters", cell: (row) => row[1] }, { title: "RMSE", num: true, cell: (row) => row[2] },
+    { title: "R²", num: true, cell: (row) => row[3] }, { title: "Outcome", cell: (row) => row[4] },
+  ];
+  const [fitted, asked] = finding.link_points;
+  return [h("h2", {}, "Links from the continuous metric"), h("p", { class: "lead" }, `Fitted on ${fitted} points up to the onset, asked about ${asked} others.`), h("div", { class: "scroll" }, table(columns, finding.links, { class: "plain" }))];
+}
+
+function familiesSection(finding) {
+  if (!finding.families.length) return [];
+  const columns = [{ title: "Family", cell: (row) => row[0] }, { title: "Onset", num: true, cell: (row) => row[1] }, { title: "Models", num: true, cell: (row) => row[2] }];
+  return [h("h2", {}, "Onset of each family"), h("div", { class: "scroll" }, table(columns, finding.families, { class: "plain" }))];
 }
 
 function fitsTable(finding) {
