@@ -66,7 +66,7 @@ def test_backtest(store: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["forecast", "--store", store, "--backtest", "--cut", "1B"]) == 0
     out = capfd.readouterr().out
     assert "last value" in out
-    assert "90% intervals held" in out
+    assert "Intervals of 90 % held" in out
 
 
 @pytest.mark.parametrize(

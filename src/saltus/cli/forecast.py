@@ -157,10 +157,9 @@ def show_backtest(result: Backtest) -> None:
     if pooled is None:
         say("Nothing could be left out; evaluate more scales.")
     elif pooled.coverage is not None:
-        say(
-            f"{result.level:.0%} intervals held {pooled.coverage:.1%} of the scores that were forecast "
-            f"({pooled.given} of {pooled.n}; of the others it said that they cannot be seen)."
-        )
+        others = "" if pooled.given == pooled.n else f" ({pooled.given} of {pooled.n}; it refused the others)"
+        level = f"{result.level * 100:g} %"
+        say(f"Intervals of {level} held {pooled.coverage:.0%} of the scores that were forecast{others}.")
     for line in result.skipped[:3]:
         say(f"Not tested: {line}.")
     if len(result.skipped) > 3:

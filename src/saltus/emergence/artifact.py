@@ -175,12 +175,12 @@ def _words(
 ) -> tuple[str, ...]:
     axis = analysis.axis
     moved = f"from {pace.values[0]:.2f} to {pace.values[1]:.2f} between {axis.between(*pace.window)}"
-    pace_words = "" if pace.ratio is None else f", {_times(pace.ratio)} its rate just before"
-    per = " a step" if training and pace.ratio is not None else ""
+    rate = "rate a step" if training else "rate"
+    pace_words = "" if pace.ratio is None else f", {_times(pace.ratio)} its {rate} just before"
     link = () if prediction is None else prediction.words(analysis)
     if record.breaks:
         first = (
-            f"The jump persists on {record.partner} of the same answers: it goes {moved}{pace_words}{per}. "
+            f"The jump persists on {record.partner} of the same answers: it goes {moved}{pace_words}. "
             "The jump is in the model, not in the metric."
         )
         return (first, *link[:1])
@@ -188,12 +188,10 @@ def _words(
     if record.departs is not None:
         smooth = (
             f"{same} accelerates too (from {axis.place(record.departs)}, p = {record.acceleration:.2g}), but "
-            f"does not break where the score jumps: it goes {moved}{pace_words}{per}."
+            f"does not break where the score jumps: it goes {moved}{pace_words}."
         )
     else:
-        smooth = (
-            f"{same} shows no acceleration (p = {record.acceleration:.3g}): it goes {moved}{pace_words}{per}."
-        )
+        smooth = f"{same} shows no acceleration (p = {record.acceleration:.3g}): it goes {moved}{pace_words}."
     match record.outcome:
         case "metric_artifact" | "metric_explained":
             return (smooth, *link)

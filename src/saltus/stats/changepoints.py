@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 FEWEST, MOST = 6, 400
 _ODD, _IGNORED = 6.0, 1e-4
 _ONE_JUMP = 2.0  # checkpoints between two jumps that are one
+_ONE_BEND = 0.5  # checkpoints between the beginnings of two bends that are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +221,18 @@ def _span(h: Floats) -> tuple[int, int]:
 def _merged(
     changes: list[ChangePoint], positions: Floats, spans: list[tuple[int, int]], curve: Floats
 ) -> list[ChangePoint]:
-    """Jumps within two checkpoints of each other are one: a transition that no single form describes."""
+    """Jumps within two checkpoints of each other are one: a transition that no single form describes.
+
+    So are bends that begin at one place.
+    """
     out: list[ChangePoint] = []
     last, foot = -np.inf, 0
     for change, position, span in zip(changes, positions, spans, strict=True):
+        if out and position - last < _ONE_BEND and out[-1].kind == change.kind != "level":
+            sharper = min(out[-1], change, key=lambda c: c.p)
+            low, high = min(out[-1].low, change.low), max(out[-1].high, change.high)
+            out[-1] = replace(sharper, low=low, high=high)
+            continue
         near = bool(out) and position - last <= _ONE_JUMP and out[-1].kind == change.kind == "level"
         last = float(position)
         if not near:

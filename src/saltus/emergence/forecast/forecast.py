@@ -210,8 +210,10 @@ def _reach(fitted: Fitted, x: float) -> str:
     base = f"{len(fitted.y)} scores at {fitted.scales} scales up to {last}"
     if beyond <= 0:
         return f"{base}; {fitted.axis.place(x)} lies within."
-    unit = "decades" if fitted.axis.logarithmic else "halves of the observed range"
-    return f"{base}; {fitted.axis.place(x)} lies {beyond:.2g} {unit} beyond."
+    far = f"{beyond:.2g}"
+    one, many = ("decade", "decades") if fitted.axis.logarithmic else ("half", "halves")
+    unit = (one if far == "1" else many) + ("" if fitted.axis.logarithmic else " of the observed range")
+    return f"{base}; {fitted.axis.place(x)} lies {far} {unit} beyond."
 
 
 def _disagreement(fitted: Fitted, u: Floats) -> list[str]:
