@@ -101,8 +101,19 @@ class Plan:
         """One result an item, in order."""
         if self.jobs <= 1:
             return [call(item) for item in items]
-        with ProcessPoolExecutor(self.jobs, mp_context=get_context("fork")) as pool:
-            return list(pool.map(call, items, chunksize=5))
+        _CALLS.append(call)  # inherited when processes fork: truths are often lambdas, which no pipe takes
+        try:
+            with ProcessPoolExecutor(self.jobs, mp_context=get_context("fork")) as pool:
+                return list(pool.map(_latest, items, chunksize=5))
+        finally:
+            _CALLS.pop()
+
+
+_CALLS: list[Callable[[Any], Any]] = []
+
+
+def _latest(item: Any) -> Any:
+    return _CALLS[-1](item)
 
 
 def _seeded(one: Callable[[np.random.Generator, int], T], seed: int, i: int) -> T:

@@ -59,22 +59,8 @@ def detect_all(  # noqa: PLR0913 - each is an option of the command line
         InputError: When the points cannot be used; one sentence with the mend.
         UsageError: For an unknown axis or an option out of range.
     """
-    if not 0 < alpha < 1:
-        raise UsageError(f"alpha is {alpha:g}; it must lie between 0 and 1.", field="alpha")
-    if bootstraps < 19:
-        raise UsageError(f"bootstraps is {bootstraps}; a test at 5 % needs at least 19.", field="bootstraps")
-    if tau is not None and not 0 <= tau < 1:
-        raise UsageError(
-            f"tau is {tau:g}; it is a standard deviation of scores, between 0 and 1.", field="tau"
-        )
+    options = _options(alpha=alpha, tau=tau, bootstraps=bootstraps, min_scales=min_scales, seed=seed)
     series = build_series(points, axis=axis, tasks=tasks, metrics=metrics)
-    options = Options(
-        alpha=alpha,
-        tau=tau,
-        bootstraps=bootstraps,
-        min_scales=min_scales,
-        seed=seed,
-    )
     return _detect(series, options, progress, items, workers)
 
 
@@ -93,6 +79,7 @@ def detect(
     Raises:
         InputError: When the points hold more than one series; the sentence names them.
     """
+    options = _options(alpha=alpha, tau=tau, bootstraps=bootstraps, min_scales=min_scales, seed=seed)
     series = build_series(points, axis=axis)
     if len(series) > 1:
         names = [" ".join(p for p in (s.family, s.task, s.metric, s.variant, s.label) if p) for s in series]
@@ -103,15 +90,20 @@ def detect(
             "detect_all().",
             field="points",
         )
-    return detect_all(
-        points,
-        axis=axis,
-        seed=seed,
-        tau=tau,
-        bootstraps=bootstraps,
-        alpha=alpha,
-        min_scales=min_scales,
-    )[0]
+    return _detect(series, options, None, None, 1)[0]
+
+
+def _options(*, alpha: float, tau: float | None, bootstraps: int, min_scales: int, seed: int) -> Options:
+    """The options, refused where they cannot be."""
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha is {alpha:g}; it must lie between 0 and 1.", field="alpha")
+    if bootstraps < 19:
+        raise UsageError(f"bootstraps is {bootstraps}; a test at 5 % needs at least 19.", field="bootstraps")
+    if tau is not None and not 0 <= tau < 1:
+        raise UsageError(
+            f"tau is {tau:g}; it is a standard deviation of scores, between 0 and 1.", field="tau"
+        )
+    return Options(alpha=alpha, tau=tau, bootstraps=bootstraps, min_scales=min_scales, seed=seed)
 
 
 def _detect(

@@ -208,7 +208,12 @@ def _plain_place(axis: AxisMap, u: Any) -> float:
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:
-    return tuple(float(f"{v:.6g}") for v in values)
+    """Six significant digits, as the decimal number reads."""
+    v = np.asarray(values, float)
+    size = np.where((v == 0) | ~np.isfinite(v), 1.0, np.abs(v))
+    digits = 5 - np.floor(np.log10(size))
+    up, down = 10.0 ** np.clip(digits, 0, 300), 10.0 ** np.maximum(-digits, 0)
+    return tuple((np.rint(v * up / down) / up * down).tolist())
 
 
 def _band(analysis: Analysis, decision: Decision, back: Any, level: float) -> Band:
