@@ -65,6 +65,7 @@ class Cutter:
         self._checkpoint = joined(self._who, own)
         self._value, self._x = points.numbers("value"), places.x
         self._step = points.numbers("step")
+        self._chance = points.numbers("chance")
         placed = self._all[np.isfinite(self._x[self._all])]
         self._in_setting = self._representatives(self._setting, self._all)
         self._in_family = self._representatives(self._family, placed)
@@ -241,6 +242,11 @@ class Cutter:
             row = rows[bad][0]
             told = remarks.no_share(task, metric, self._who_is(row), float(self._value[row]), rows, value)
             raise InputError(told, field="value")
+        chance = self._chance[rows]
+        odd = (chance < 0) | (chance > 1)
+        if is_share(metric) and odd.any():
+            told = remarks.no_chance(task, metric, self._who_is(rows[odd][0]), float(chance[odd][0]))
+            raise InputError(told, field="chance")
         off = (x <= 0) if axis in LOGARITHMIC else np.zeros(len(rows), bool)
         wrong = scored & off & ((x < 0) | (axis not in TRAINING))
         if wrong.any():

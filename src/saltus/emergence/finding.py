@@ -16,6 +16,7 @@ from saltus.emergence.facts import EXCLUDED
 from saltus.emergence.headline import headline
 from saltus.emergence.scores import is_share
 from saltus.emergence.series import Series, number
+from saltus.emergence.shape import last_alone, peak_of
 from saltus.emergence.verdict import Decision, decide
 from saltus.records import Band, Finding, Fit, Interval, Point, QValues, content_hash
 from saltus.stats import SIGMOIDS, clopper_pearson
@@ -59,6 +60,7 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
             "curve as "
             "their noise explains; intervals and tests allow for that."
         )
+    reasons[1:1] = _remarks(analysis, decision, options)
     n = series.column("n")
     back = analysis.progress.back
     rise = decision.rise
@@ -77,7 +79,7 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
         verdict=decision.verdict,
         sharpness=decision.sharpness,
         artifact=None if check is None else check.artifact,
-        headline=headline(analysis, decision, check),
+        headline=headline(analysis, decision, check, options),
         onset=decision.onset,
         rise=Interval(rise.value * scale, rise.low * scale, rise.high * scale, rise.level),
         width=decision.width,
@@ -97,6 +99,18 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
         settle=decision.settle,
         check=None if check is None else check.record,
     )
+
+
+def _remarks(analysis: Analysis, decision: Decision, options: Options) -> list[str]:
+    """What the verdict's own words do not say: a fall after the peak, a jump seen in one place alone."""
+    out = []
+    peak = peak_of(analysis, options)
+    if peak is not None and decision.verdict in (*JUMPS, "gradual"):
+        out.append(
+            f"It does not stay there: it falls from {peak.score} at {peak.place} to {peak.last} at the top."
+        )
+    alone = last_alone(analysis, options) if decision.verdict in JUMPS else None
+    return out if alone is None else [*out, alone]
 
 
 def too_few(series: Series, options: Options) -> Finding:

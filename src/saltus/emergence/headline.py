@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from saltus.emergence.analysis import Analysis
+from saltus.emergence.analysis import Analysis, Options
 from saltus.emergence.artifact import Check
+from saltus.emergence.shape import peak_of
 from saltus.emergence.verdict import Decision
 
 _ARTIFACT = {
@@ -16,7 +17,7 @@ _ARTIFACT = {
 }
 
 
-def headline(analysis: Analysis, decision: Decision, check: Check | None) -> str:  # noqa: PLR0911
+def headline(analysis: Analysis, decision: Decision, check: Check | None, options: Options) -> str:  # noqa: PLR0911
     """Write it, e.g. "recall jumps between step 450 and 550 [90 %]: a breakthrough"."""
     task = analysis.series.task
     floor, top = (f"{float(analysis.progress.back(np.array(v))):.2f}" for v in (decision.floor, decision.top))
@@ -36,6 +37,8 @@ def headline(analysis: Analysis, decision: Decision, check: Check | None) -> str
         case "below_threshold":
             change = decision.rise.value * analysis.progress.scale
             return f"{task} changes by {change:+.3f}, too little to matter"
+        case _ if (peak := peak_of(analysis, options)) is not None and peak.both and peak.unfit:
+            return f"{task} rises to {peak.score} at {peak.place} and falls back"
         case _:
             return f"{task} does not change along {analysis.series.axis}"
 

@@ -72,6 +72,14 @@ def no_place(axis: str, names: Sequence[str], notes: Sequence[str]) -> str:
     return f"No model has a value for the axis {axis}: {listed(names)}. {mend}"
 
 
+def no_chance(task: str, metric: str, who: str, chance: float) -> str:
+    """The sentence on a chance that no share can have."""
+    return (
+        f"Task {task}, metric {metric}, model {who}: chance is {chance:g}, and the share that guessing gets "
+        "right lies from 0 to 1; mend it in the table."
+    )
+
+
 def no_share(
     task: str, metric: str, who: str, value: float, rows: NDArray[np.int64], values: NDArray[np.float64]
 ) -> str:

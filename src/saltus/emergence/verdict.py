@@ -8,6 +8,7 @@ from functools import partial
 from saltus.emergence.analysis import Analysis, Options
 from saltus.emergence.facts import Facts, interval
 from saltus.emergence.power import settle_level, settle_test
+from saltus.emergence.shape import peak_of
 from saltus.records import Interval, QValues, Settle
 from saltus.records.findings import Sharpness, Verdict
 from saltus.stats import Draws, resolution_at
@@ -172,6 +173,13 @@ def _hardly_above_chance(f: Facts, chance: float) -> _Step:
 
 def _no_change(f: Facts) -> _Step:
     level = f.score(float(f.analysis.fit.mean))
+    peak = peak_of(f.analysis, f.options)
+    if peak is not None and peak.both and peak.unfit:
+        words = (
+            f"The score rises to {peak.score} at {peak.place} and falls back to {peak.last}: it changes, "
+            "but ends where it began, and no curve that goes one way fits it."
+        )
+        return _Step("no_change", (words, f"From end to end there is no trend (q = {f.q.trend:.2g})."))
     flat = f"No trend: a level of {level} explains the scores (q = {f.q.trend:.2g})."
     if f.rise.high < f.options.threshold:
         told = f"Absent here: a rise of {f.options.threshold:g} is excluded ({f.span()})."
