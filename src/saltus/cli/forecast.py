@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -206,13 +206,32 @@ def _forecast(
         options = {name: shared[name] for name in ("tasks", "metrics", "level", "seed")}
         found = observed_forecasts(store.points(), models, **options)
         located = _located(store, models, shared["axis"], {f.model for f in found})
-    if at or located or not models:
-        with progress_bar() as bar:
-            found += forecast_all(
-                points, at=at, models=located, samples=samples, progress=counter(bar, "forecast"), **shared
-            )
+    with progress_bar() as bar:
+        count_on = counter(bar, "forecast")
+        if at or not models:
+            found += forecast_all(points, at=at, samples=samples, progress=count_on, **shared)
+        for own, group in _by_family(store, points, located):
+            found += forecast_all(own, models=group, samples=samples, progress=count_on, **shared)
     record_forecasts(store, found)
     return found
+
+
+def _by_family(
+    store: Store, points: pa.Table, located: dict[str, float]
+) -> Iterator[tuple[pa.Table, dict[str, float]]]:
+    """Named models with the points of their own family; with all points where that was not scored."""
+    import pyarrow.compute as pc
+
+    from saltus.models.registry import describe
+
+    known = {str(row["name"]): str(row["family"] or "") for row in store.models().to_pylist()}
+    scored = set(points["family"].to_pylist())
+    groups: dict[str, dict[str, float]] = {}
+    for name, place in located.items():
+        family = known.get(name) or describe(name).family or ""
+        groups.setdefault(family if family in scored else "", {})[name] = place
+    for family, group in groups.items():
+        yield points.filter(pc.equal(points["family"], family)) if family else points, group
 
 
 def _located(store: Store, models: Sequence[str], axis: str, seen: set[str]) -> dict[str, float]:
