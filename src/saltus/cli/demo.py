@@ -25,7 +25,7 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
     from saltus.evals import evaluate
     from saltus.family import series
     from saltus.report import write_report
-    from saltus.store import record_findings, record_forecasts, record_timelines, record_warnings
+    from saltus.store import Items, record_findings, record_forecasts, record_timelines, record_warnings
     from saltus.tasks import get_suite
 
     suite = get_suite("family")
@@ -42,8 +42,8 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
                 f"{summary.samples:,} samples, {summary.requests:,} requests, {summary.cached:,} cached, "
                 f"{summary.seconds:.0f} s."
             )
-        points = store.points(family="tiro")
-        findings = [finding for axis in AXES for finding in detect_all(points, axis=axis, seed=0)]
+        points, items = store.points(family="tiro"), Items(store)
+        findings = [finding for axis in AXES for finding in detect_all(points, axis=axis, items=items)]
         record_findings(store, findings)
         record_timelines(store, timelines(points))
         record_warnings(store, early_warnings(points))

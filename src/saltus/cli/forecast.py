@@ -159,7 +159,9 @@ def show_backtest(result: Backtest) -> None:
     elif pooled.coverage is not None:
         others = "" if pooled.given == pooled.n else f" ({pooled.given} of {pooled.n}; it refused the others)"
         level = f"{result.level * 100:g} %"
-        say(f"Intervals of {level} held {pooled.coverage:.0%} of the scores that were forecast{others}.")
+        say(
+            f"Intervals of {level} held {pooled.coverage * 100:.0f} % of the scores that were forecast{others}."
+        )
     for line in result.skipped[:3]:
         say(f"Not tested: {line}.")
     if len(result.skipped) > 3:

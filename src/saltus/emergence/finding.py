@@ -66,7 +66,7 @@ def finding_of(analysis: Analysis, q: QValues, tested: int, options: Options) ->
     rise = decision.rise
     scale = analysis.progress.scale
     return Finding(
-        id=_id(series, options),
+        id=_id(series, options, analysis.noise.correlation),
         family=series.family,
         axis=series.axis,
         task=series.task,
@@ -250,8 +250,8 @@ def _open_words(fits: tuple[Fit, ...]) -> list[str]:
     return [f"Best curve: {fits[0].shape}; not excluded: {', '.join(rest)}."]
 
 
-def _id(series: Series, options: Options) -> str:
-    """Content hash of the evidence, the options and the version."""
+def _id(series: Series, options: Options, correlation: Floats | None = None) -> str:
+    """Content hash of the evidence (with how its errors hang together), the options and the version."""
     kept = (
         "model",
         "name",
@@ -274,7 +274,8 @@ def _id(series: Series, options: Options) -> str:
         name: [[_cell(v) for v in column.tolist()] for column in columns]
         for name, columns in series.partners.items()
     }
-    return content_hash([names, rows, aside, partners, options, __version__])
+    shared = None if correlation is None else np.round(correlation, 6).tolist()
+    return content_hash([names, rows, aside, partners, shared, options, __version__])
 
 
 def _cell(value: Any) -> Any:
