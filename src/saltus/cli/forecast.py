@@ -158,10 +158,8 @@ def show_backtest(result: Backtest) -> None:
         say("Nothing could be left out; evaluate more scales.")
     elif pooled.coverage is not None:
         others = "" if pooled.given == pooled.n else f" ({pooled.given} of {pooled.n}; it refused the others)"
-        level = f"{result.level * 100:g} %"
-        say(
-            f"Intervals of {level} held {pooled.coverage * 100:.0f} % of the scores that were forecast{others}."
-        )
+        level, held = f"{result.level * 100:g} %", f"{pooled.coverage * 100:.0f} %"
+        say(f"Intervals of {level} held {held} of the scores that were forecast{others}.")
     for line in result.skipped[:3]:
         say(f"Not tested: {line}.")
     if len(result.skipped) > 3:
