@@ -5,17 +5,18 @@ none in the whole run, and how many checkpoints after its onset a real one is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pytest
 
 from saltus.emergence import build_series
 from saltus.emergence.analysis import Grids, Options, analyse
 from saltus.monitor.watch.events import WatchEvent
 from saltus.monitor.watch.look import Manner, look
 from saltus.monitor.watch.online import spent
-from saltus.stats import clopper_pearson
+
+from .harness import Bar, Plan, Rate, measures
 
 Truth = Callable[[np.ndarray], np.ndarray]
 Rows = list[dict[str, Any]]
@@ -67,52 +68,45 @@ def null(kind: str, rng: np.random.Generator) -> Truth:
             return lambda u: floor + rise * (1 - 10 ** (-power * (u - FIRST)))
 
 
-def null_runs(count: int, seed: int) -> dict[str, int]:
-    """Runs of each kind in which a jump was ever announced."""
-    rng = np.random.default_rng(seed)
-    grids = Grids()
-    told = dict.fromkeys(("flat", "linear", "saturating"), 0)
-    for i in range(count):
-        kind = ("flat", "linear", "saturating")[i % 3]
-        n, tau = int(rng.choice([256, 1000, 5000])), float(rng.choice([0.0, 0.01]))
-        rows = run_of(null(kind, rng), DESIGNS[i // 3 % 3], n, tau, rng)
-        told[kind] += bool(watched(rows, grids, seed=i))
-    return told
+def _announced(rng: np.random.Generator, i: int) -> bool:
+    """Whether a run without a jump ever has one announced; kinds and lengths in turn."""
+    kind = ("flat", "linear", "saturating")[i % 3]
+    n, tau = int(rng.choice([256, 1000, 5000])), float(rng.choice([0.0, 0.01]))
+    rows = run_of(null(kind, rng), DESIGNS[i // 3 % 3], n, tau, rng)
+    return bool(watched(rows, Grids(), seed=i))
 
 
-def delays(rise: float, n: int, count: int, seed: int) -> list[int | None]:
+def _delay(rise: float, n: int, rng: np.random.Generator, i: int) -> int | None:
     """Checkpoints from the first one after a jump to the announcement, None where it never came."""
-    rng = np.random.default_rng(seed)
-    grids = Grids()
-    out: list[int | None] = []
-    for i in range(count):
-        at = rng.uniform(FIRST + 0.9, LAST - 0.6)
+    at = rng.uniform(FIRST + 0.9, LAST - 0.6)
+    rows = run_of(lambda u: 0.25 + rise / (1 + np.exp(-(u - at) / 0.02)), 40, n, 0.01, rng)
+    first = next(k for k, row in enumerate(rows, 1) if np.log10(row["step"]) >= at)
+    found = watched(rows, Grids(), seed=i)
+    return found[0][0] - first if found else None
 
-        def truth(u: np.ndarray, at: float = at) -> np.ndarray:
-            return 0.25 + rise / (1 + np.exp(-(u - at) / 0.02))
 
-        rows = run_of(truth, 40, n, 0.01, rng)
-        first = next(k for k, row in enumerate(rows, 1) if np.log10(row["step"]) >= at)
-        found = watched(rows, grids, seed=i)
-        out.append(found[0][0] - first if found else None)
+@measures(
+    Bar("told", "watch: a whole run of 20 to 40 checkpoints without a jump has one announced", most=0.05),
+    seed=601,
+    quick=0.15,
+)
+def null_runs(plan: Plan) -> dict[str, Rate]:
+    """Flat, linear and saturating runs, looked at after each checkpoint."""
+    told = plan.map(_announced, 210)
+    return {"told": Rate.of(sum(told), len(told))}
+
+
+@measures(
+    Bar("large", "watch: a jump of .3, n = 256, is announced within two checkpoints", least=0.7),
+    Bar("small", "watch: a jump of .2, n = 1,000, is announced within two checkpoints", least=0.8),
+    seed=602,
+    quick=0.2,
+)
+def real_jumps(plan: Plan) -> dict[str, Rate]:
+    """40 checkpoints over three decades, a point of noise between them."""
+    out = {}
+    for key, rise, n in (("large", 0.3, 256), ("small", 0.2, 1000)):
+        late = plan.map(partial(_delay, rise, n), 40)
+        soon = sum(delay is not None and delay <= 2 for delay in late)
+        out[key] = Rate.of(soon, len(late))
     return out
-
-
-@pytest.mark.slow
-def test_a_run_without_a_jump_rarely_has_one_announced() -> None:
-    told = null_runs(210, seed=11)
-    total = sum(told.values())
-    low, high = clopper_pearson(total, 210)
-    print(f"announced in {total} of 210 null runs ({float(low):.3f} to {float(high):.3f}): {told}")
-    assert total / 210 <= 0.05
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("rise", "n"), [(0.3, 256), (0.2, 1000)])
-def test_a_real_jump_is_announced_soon_after_it(rise: float, n: int) -> None:
-    found = delays(rise, n, count=12, seed=7)
-    told = [delay for delay in found if delay is not None]
-    print(f"a jump of {rise} at n = {n}: {len(told)} of 12 announced, after {sorted(told)} checkpoints")
-    assert len(told) >= 10
-    assert min(told) >= -1  # the jump has a width: it may have begun at the checkpoint before its middle
-    assert np.median(told) <= 2
