@@ -4,9 +4,10 @@
     python benchmarks/early_warning.py measure --out DIR    scores and internals, a minute a model
     python benchmarks/early_warning.py gather --out DIR     the tables into tests/golden/early_warning
     python benchmarks/early_warning.py replay               false alarms, hits and leads from those tables
+    python benchmarks/early_warning.py lags                 when recall and the heads change, seed by seed
 
-Each command goes on where it stopped. `train` and `measure` need the extra `local`; `replay` needs neither
-torch nor the checkpoints.
+Each command goes on where it stopped. `train` and `measure` need the extra `local`; `replay` and `lags` need
+neither torch nor the checkpoints.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TASKS = ("recall", "addition", "facts", "parity", "recite")
 METRICS = ("exact_match", "target_logprob")
 TOO_EARLY = 3.0  # a warning before a third of the jump's step does not count as one of it
 EPOCHS = 4  # repeats of each recall item at temperature 1
+NORMAL = 1.6449  # half of a 90 % interval, in standard errors
 
 
 def train(out: Path) -> None:
@@ -165,42 +167,61 @@ def _packed(rows: pa.Table) -> dict[tuple[Any, ...], bytes]:
 
 
 def _internals(records: Sequence[Any]) -> list[dict[str, Any]]:
-    """What the heads attend to, and how large the weights are."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
+    """What the strongest heads attend to, what a text seen twice gains, and how large the weights are."""
+    from saltus.interpret.checkpoints import open_model
+    from saltus.interpret.development import follow, head_measure
+    from saltus.interpret.probes import make_probes, probe_vocabulary
+    from saltus.interpret.prompts import make_prompts
+    from saltus.tasks import get_suite
 
-    from saltus.family.corpus import LETTER, World
-
-    logging.disable_progress_bar()
-    rng = np.random.default_rng(5)
-    half = np.argsort(rng.random((64, 26)), axis=1)[:, :24] + LETTER
-    tokens = torch.from_numpy(np.concatenate([np.zeros((64, 1), np.int64), half, half], axis=1))
-    asked = World().items("recall", 256).prompts  # newline, eight pairs of a letter and a digit, a letter
-    answer = torch.from_numpy(2 + 2 * np.argmax(asked[:, 1:-1:2] == asked[:, -1:], axis=1))
-    prompts = torch.from_numpy(asked)
+    opened = open_model(records[0])
+    [recall] = [task for task in get_suite("family").tasks if task.name == "recall"]
+    prompts = make_prompts(list(recall.items()), opened.encoder, context=opened.context)
+    probes = make_probes(probe_vocabulary(opened.encoder, prompts), context=opened.context or 64)
+    measures = [head_measure(probes, prompts), partial(_repeat_gain, probes)]
+    found = follow(records, measures, encoder=opened.encoder, draws=0)
+    if found.problems:
+        sys.exit(found.problems[0])
     out = []
-    for record in records:
-        model = AutoModelForCausalLM.from_pretrained(record.location, attn_implementation="eager").float()
-        with torch.inference_mode():
-            found = model(tokens, output_attentions=True, use_cache=False)
-            heads = torch.stack(found.attentions).mean(1)  # layers, heads, query, key
-            lookup = torch.stack(model(prompts, output_attentions=True, use_cache=False).attentions)
-            looked = lookup[:, torch.arange(len(prompts)), :, -1, answer]  # items, layers, heads
-            logprobs = found.logits.log_softmax(-1)[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
-        place = torch.arange(1, tokens.shape[1])
-        again = torch.arange(25, tokens.shape[1])  # the second time that a letter is seen
-        norm = sum(float(p.detach().square().sum()) for p in model.parameters() if p.ndim == 2) ** 0.5
-        values = {
-            "previous_token": float(heads[:, :, place, place - 1].mean(-1).max()),
-            "induction": float(heads[:, :, again, again - 23].mean(-1).max()),
-            "lookup": float(looked.mean(0).max()),
-            "copying": float(logprobs[:, 24:].mean() - logprobs[:, :24].mean()),
-            "weight_norm": norm,
-        }
+    for record, readings in zip(found.records, found.readings, strict=True):
         base = {"name": record.name, "seed": record.seed, "step": record.step, "task": "", "epochs": 1}
-        out += [{**base, "metric": name, "value": value} for name, value in values.items()]
+        for name, one in readings.items():
+            if one.of or not one.component:
+                stderr = None if one.low is None else (one.high - one.low) / (2 * NORMAL)
+                out.append({**base, "metric": name, "value": one.value, "stderr": stderr, "n": one.n or None})
+        out.append({**base, "metric": "weight_norm", "value": _weight_norm(record)})
     return out
+
+
+def _repeat_gain(probes: Any, model: Any) -> dict[str, Any]:
+    """Log-probability of what follows a token seen before, less that of what followed it the first time."""
+    import torch
+
+    from saltus.interpret.development import Reading
+    from saltus.interpret.hooked import Batch
+    from saltus.interpret.scoring import mean_interval
+
+    gains = []
+    for probe in probes.repeats:
+        tokens = torch.from_numpy(probe.tokens)
+        rows, lengths = torch.arange(len(tokens)), torch.full((len(tokens),), tokens.shape[1])
+        logits = model.run(Batch(tokens, lengths, rows)).logits
+        found = logits.log_softmax(-1)[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0].double().numpy()
+        last = probe.tokens.shape[1] - 1  # of which nothing follows
+        for own, queries, earlier in zip(found, probe.queries, probe.earlier, strict=True):
+            kept = queries < last
+            gains.append(float((own[queries[kept]] - own[earlier[kept]]).mean()))
+    gain = mean_interval(np.array(gains))
+    reading = Reading(value=gain.value, low=gain.low, high=gain.high, n=len(gains), metric="nats")
+    return {"repeat_gain": reading}
+
+
+def _weight_norm(record: Any) -> float:
+    """Square root of the sum of squares of all matrices."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(Path(record.location) / "model.safetensors").values()
+    return float(sum(float(one.float().square().sum()) for one in tensors if one.ndim == 2) ** 0.5)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -348,14 +369,56 @@ def _lead(warned: Sequence[Outcome]) -> str:
     )
 
 
+CURVES = ("recall exact_match", "previous_token", "induction", "source")
+
+
+def lag_table() -> None:
+    """Print when recall and the heads change in each run, and the lags over the seeds of each size."""
+    from saltus.emergence.lags import lags
+    from saltus.emergence.timeline import timelines
+
+    rows = [
+        {**row, "model": f"{row['name']}@step{row['step']}", "family": row["name"].partition("-seed")[0]}
+        | {"task": row["task"] or "internals"}
+        for row in pq.read_table(GOLDEN / "runs.parquet").to_pylist()
+        if row["epochs"] == 1 and f"{row['task']} {row['metric']}".strip() in CURVES
+    ]
+    lines = timelines(rows)
+    for run in sorted({line.series for line in lines}):
+        own = {
+            f"{line.task} {line.metric}".removeprefix("internals "): line
+            for line in lines
+            if line.series == run
+        }
+        said = [f"{curve} {_changes(own[curve])}" for curve in CURVES]
+        print(f"{run}: {'; '.join(said)}")
+    for which in ("main", "first"):
+        print(f"by the {which} change of each curve")
+        for lag in lags(lines, which=which):
+            low, high = lag.ratio.low, lag.ratio.high
+            print(f"    {lag.family}: {lag.reason} Ratio {lag.ratio.value:.3f} [{low:.3f}, {high:.3f}].")
+
+
+def _changes(line: Any) -> str:
+    """All changes of a curve, the most certain one marked."""
+    if not line.changes:
+        return "none"
+    main = min(line.changes, key=lambda change: (change.p, -abs(change.size)))
+    return ", ".join(
+        f"{change.at.value:.0f} [{change.at.low:.0f}, {change.at.high:.0f}] {change.kind} {change.size:+.2f}"
+        + ("*" if change is main else "")
+        for change in line.changes
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("command", choices=("train", "measure", "gather", "replay"))
+    parser.add_argument("command", choices=("train", "measure", "gather", "replay", "lags"))
     parser.add_argument("--out", type=Path, default=Path("early-warning"), help="where the models are")
     options = parser.parse_args(arguments)
-    if options.command == "replay":
-        replay()
+    if options.command in ("replay", "lags"):
+        {"replay": replay, "lags": lag_table}[options.command]()
     else:
         {"train": train, "measure": measure, "gather": gather}[options.command](options.out)
     return 0

@@ -10,6 +10,7 @@ import pytest
 import saltus
 from saltus.records import (
     Aggregate,
+    Effect,
     InputError,
     ModelRecord,
     Response,
@@ -61,6 +62,25 @@ ROWS = {
     ],
     "scores": [Score(run="r1", model="m", task="t", sample="a", metric="exact_match", value=1.0, epoch=2)],
     "aggregates": [Aggregate(run="r1", model="m", task="t", metric="acc", value=0.25, stderr=0.01, shots=5)],
+    "effects": [
+        Effect(
+            run="r1",
+            model="m",
+            task="t",
+            component="L0H1+L1H0",
+            method="mean_ablation",
+            metric="exact_match",
+            effect=-0.8,
+            low=-0.9,
+            high=-0.7,
+            baseline=1.0,
+            n=256,
+            detail='{"purpose": "circuit"}',
+        ),
+        Effect(
+            run="r1", model="m", task="", component="MLP0", method="direct_logit", metric="margin", effect=2
+        ),
+    ],
 }
 
 

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "timeline": ("timeline", "Date every change along training, and say what changes first."),
     "forecast": ("forecast", "What the next scale will score, with an interval."),
     "watch": ("watch", "Evaluate each checkpoint of a training run as it lands."),
+    "explain": ("explain", "Which heads and MLPs carry an ability, and when they formed."),
     "robust": ("robust", "Say how much the scores depend on how the questions are put."),
     "report": ("report", "Write one self-contained HTML file."),
     "family": ("family", "Train, list or find the embedded model family."),

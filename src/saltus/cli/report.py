@@ -20,11 +20,12 @@ def command(output: str, samples: int, title: str | None, store_path: str, as_js
     """Write one HTML file that opens from disk: verdicts, charts, tables, and the samples behind them."""
     from saltus.cli.robust import compare
     from saltus.report import write_report
-    from saltus.store import load_findings
+    from saltus.store import load_explanations, load_findings
 
     with open_store(store_path) as store:
         findings = load_findings(store)
-        if not findings:
+        explanations = load_explanations(store)
+        if not findings and not explanations:
             raise UsageError(
                 f"{store_path} has no findings yet; run `saltus detect --store {store_path}` first."
             )
@@ -33,5 +34,8 @@ def command(output: str, samples: int, title: str | None, store_path: str, as_js
     if as_json:
         emit(info)
     else:
-        say(f"{output}: {len(findings)} findings, {info.bytes / 1e6:.1f} MB. Open it in any browser.")
+        many = "" if len(explanations) == 1 else "s"
+        explained = f", {len(explanations)} explanation{many}" if explanations else ""
+        size = f"{info.bytes / 1e6:.1f} MB"
+        say(f"{output}: {len(findings)} findings{explained}, {size}. Open it in any browser.")
     return 0

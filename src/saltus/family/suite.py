@@ -21,6 +21,7 @@ from saltus.family.corpus import (
     World,
     decode,
 )
+from saltus.family.marks import Marks, marks
 from saltus.records.evidence import Sample
 from saltus.tasks.task import Suite, Task
 
@@ -94,6 +95,7 @@ def _samples(name: str, n: int) -> list[Sample]:
     # The place of the right choice alternates, so that a habit of taking the first one scores one half.
     answers = [-1] * n if items.traps is None else [i % 2 for i in range(n)]
     samples = []
+    extras = _marks(name, n)
     for i, answer in enumerate(answers):
         target = decode(items.targets[i])
         choices: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ def _samples(name: str, n: int) -> list[Sample]:
                 answer=answer,
                 chance=task.chance,
                 slices={tag: words[i] for tag, words in items.slices.items()},
+                extra=extras[i],
             )
         )
     return samples
@@ -124,3 +127,8 @@ def _world() -> World:
 @cache
 def _items(name: str, n: int) -> Items:
     return _world().items(name, n)
+
+
+@cache
+def _marks(name: str, n: int) -> list[Marks]:
+    return marks(name, _items(name, n), _world())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from saltus.records.errors import ModelError
+from saltus.records.errors import InputError, ModelError
 from saltus.records.requests import Message
 
 Ids = list[int]
@@ -59,6 +59,58 @@ class Encoder:
         """What stands before a text that begins a document, and the text's own tokens."""
         [ids] = self._encode([text])
         return self._started([], text), ids
+
+    def places(self, text: str, spans: Sequence[tuple[int, int]]) -> list[list[int]]:
+        """Which tokens of a prompt stand for these stretches of its text.
+
+        Args:
+            text: A prompt.
+            spans: Half-open ranges of characters.
+
+        Returns:
+            For each span the places of its tokens in what `prompts` and `pairs` give; white space before the
+            stretch may belong to its first token.
+
+        Raises:
+            InputError: A token holds more than the stretch: the tokenizer merges it with its neighbours. Or
+                the stretch lies outside the text.
+        """
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        shift = len(self._started(encoded["input_ids"], text)) - len(encoded["input_ids"])
+        found = []
+        for start, end in spans:
+            if not 0 <= start < end <= len(text):
+                raise InputError(
+                    f"the marked place {start} to {end} lies outside the prompt of {len(text)} characters",
+                    field="source",
+                )
+            own = [i for i, (a, b) in enumerate(encoded["offset_mapping"]) if a < end and b > start]
+            covered = [encoded["offset_mapping"][i] for i in own]
+            before, after = text[covered[0][0] : start], text[end : covered[-1][1]]
+            if before.strip() or after.strip():
+                merged = before + text[start:end] + after
+                raise InputError(
+                    f"the tokenizer merges the marked {text[start:end]!r} with its neighbours into "
+                    f"{merged!r}; mark the whole of that, or put spaces around it",
+                    field="source",
+                )
+            found.append([shift + i for i in own])
+        return found
+
+    def ordinary(self, chunk: int = 4096) -> Iterator[tuple[Ids, list[str]]]:
+        """Tokens that are not special with the text of each, some at a time, in the order of their ids."""
+        special = set(self._tokenizer.all_special_ids)
+        ids = sorted(one for one in set(self._tokenizer.get_vocab().values()) if one not in special)
+        for start in range(0, len(ids), chunk):
+            own = ids[start : start + chunk]
+            yield (
+                own,
+                self._tokenizer.batch_decode([[i] for i in own], clean_up_tokenization_spaces=False),
+            )
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Text of each token by itself."""
+        return [self.text([one]) for one in ids]
 
     def chat(self, messages: Sequence[Message], tools: str = "") -> tuple[str, tuple[str, ...]]:
         """The prompt that asks for the next turn, and strings that end that turn.

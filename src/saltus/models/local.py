@@ -163,6 +163,20 @@ class TransformersModel:
     def _folder(self) -> Path:
         return checkpoint.locate(self._location)
 
+    @property
+    def network(self) -> Network:
+        """The weights, loaded when they are first asked for; for those who look inside.
+
+        Raises:
+            ModelError: The model cannot be loaded.
+        """
+        return self._network
+
+    @property
+    def encoder(self) -> Encoder:
+        """Text to tokens and back."""
+        return self._encoder
+
     @cached_property
     def _network(self) -> Network:
         if self._broken is None:

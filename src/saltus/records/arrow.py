@@ -113,6 +113,24 @@ AGGREGATES = pa.schema(
     ]
 )
 
+EFFECTS = pa.schema(
+    [
+        ("run", pa.string()),
+        ("model", pa.string()),
+        ("task", pa.string()),
+        ("component", pa.string()),
+        ("method", pa.string()),
+        ("metric", pa.string()),
+        ("effect", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("level", pa.float64()),
+        ("baseline", pa.float64()),
+        ("n", pa.int64()),
+        ("detail", pa.string()),  # JSON, empty when there is none
+    ]
+)
+
 TABLES: dict[str, pa.Schema] = {
     "models": MODELS,
     "runs": RUNS,
@@ -120,6 +138,7 @@ TABLES: dict[str, pa.Schema] = {
     "responses": RESPONSES,
     "scores": SCORES,
     "aggregates": AGGREGATES,
+    "effects": EFFECTS,
 }
 
 # One row a (model, task, metric, variant, shots, seed): what a detector reads. `value` is a mean.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from saltus.records.explanations import Explanation
 from saltus.records.findings import Finding, Fit
 from saltus.report.rows import Row, curves, short
 from saltus.report.scales import AxisScale, x_encoding, y_encoding
@@ -94,7 +95,7 @@ def expected_layers(finding: Finding) -> list[Spec]:
     return [{"data": {"name": "expected"}, "mark": line, "encoding": order}]
 
 
-def chance_layers(finding: Finding, *, label: bool = True) -> list[Spec]:
+def chance_layers(finding: Finding | Explanation, *, label: bool = True) -> list[Spec]:
     """The dashed line of guessing, with its word at the right end."""
     if finding.chance is None:
         return []
@@ -106,7 +107,7 @@ def chance_layers(finding: Finding, *, label: bool = True) -> list[Spec]:
     return [line, words] if label else [line]
 
 
-def onset_layers(finding: Finding, scale: AxisScale) -> list[Spec]:
+def onset_layers(finding: Finding | Explanation, scale: AxisScale) -> list[Spec]:
     """The amber band of the onset's interval with a line at the onset; open ends stop at the axis."""
     at = finding.onset
     if at is None:

@@ -10,6 +10,7 @@ import msgspec
 from saltus.records.findings import Finding
 from saltus.report.charts import emergence_chart, heatmap, onsets, timeline
 from saltus.report.evidence import ALL_SAMPLES, TaskSamples, partner_points, rows_of, sample_rows
+from saltus.report.explain import explain_pages
 from saltus.report.forecasts import forecast_page
 from saltus.report.layers import Spec
 from saltus.report.pages import comparable, finding_row, groups
@@ -65,6 +66,7 @@ def gather(store: Store, findings: Sequence[Finding], samples: int) -> Gathered:
         "samples": shown,
         "query": ALL_SAMPLES,
         "forecasts": forecast_page(load_forecasts(store)),
+        "explanations": explain_pages(store, ordered),
         "training": training_pages(ordered, load_timelines(store), load_warnings(store)),
     }
     return Gathered(ordered, models, runs, shown, payload)

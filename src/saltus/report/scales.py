@@ -39,6 +39,16 @@ class AxisScale(msgspec.Struct, frozen=True):
         low, high = self._bend(self.low), self._bend(self.high)
         return (self._bend(value) - low) / (high - low)
 
+    def value(self, place: float) -> float:
+        """What stands at a place between the ends of the axis: the inverse of `place`."""
+        low, high = self._bend(self.low), self._bend(self.high)
+        bent = low + place * (high - low)
+        if self.kind == "log":
+            return math.exp(bent)
+        if self.kind == "symlog":
+            return math.copysign(math.expm1(abs(bent)) * self.constant, bent)
+        return bent
+
     def _bend(self, value: float) -> float:
         if self.kind == "log":
             return math.log(max(value, 1e-300))

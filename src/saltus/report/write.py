@@ -45,6 +45,9 @@ SCRIPTS = (
     "forecast.js",
     "samples.js",
     "robustness.js",
+    "circuit.js",
+    "attention.js",
+    "explain.js",
     "router.js",
 )
 
@@ -96,12 +99,14 @@ def write_report(
         Size and contents of the file.
 
     Raises:
-        UsageError: There are no findings, or they alone do not fit into `max_bytes`.
+        UsageError: There are neither findings nor explanations, or they alone do not fit into `max_bytes`.
         StoreError: The file cannot be written.
     """
-    if not findings:
+    from saltus.store import load_explanations
+
+    if not findings and not load_explanations(store):
         raise UsageError(
-            "A report needs at least one finding, and there are none; run `saltus detect` first.",
+            "A report needs a finding or an explanation, and there are none; run `saltus detect` first.",
             field="findings",
         )
     if samples < 0:
@@ -173,6 +178,7 @@ def _page(gathered: Gathered, samples: int, title: str | None, variants: list[di
             csp=_policy(scripts),
             robustness=bool(variants),
             forecasts=bool(gathered.payload["forecasts"]),
+            explanations=gathered.payload["explanations"],
             data=embed({**gathered.payload, "robustness": variants, "title": title, "limit": samples}),
         )
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from saltus.records.changes import EarlyWarning, Timeline
+from saltus.records.explanations import Explanation
 from saltus.records.findings import Finding
 from saltus.records.forecasts import Forecast
 
@@ -62,6 +63,16 @@ def load_warnings(store: Store) -> list[EarlyWarning]:
     return _load(store, "early_warning", EarlyWarning, _warning)
 
 
+def record_explanations(store: Store, explanations: Sequence[Explanation]) -> int:
+    """Append explanations, those that the last record of their model and task does not already say."""
+    return _record(store, "explanation", explanations, Explanation, _explanation)
+
+
+def load_explanations(store: Store) -> list[Explanation]:
+    """The latest explanation of each model and task; their effects are in the table `effects`, by run."""
+    return _load(store, "explanation", Explanation, _explanation)
+
+
 def _record(store: Store, kind: str, items: Sequence[T], type_: type[T], key: Key) -> int:
     known = {key(item): _said(item) for item in _load(store, kind, type_, key)}
     new = [item for item in items if known.get(key(item)) != _said(item)]
@@ -79,8 +90,8 @@ def _load(store: Store, kind: str, type_: type[T], key: Key) -> list[T]:
 
 
 def _said(item: Any) -> Any:
-    """What tells two records of one place apart: a finding's id, else all of it."""
-    return item.id if isinstance(item, Finding) else item
+    """What tells two records of one place apart: the id of a finding or an explanation, else all of it."""
+    return item.id if isinstance(item, Finding | Explanation) else item
 
 
 def _finding(f: Finding) -> tuple[Any, ...]:
@@ -97,3 +108,7 @@ def _timeline(t: Timeline) -> tuple[Any, ...]:
 
 def _warning(w: EarlyWarning) -> tuple[Any, ...]:
     return (w.family, w.series, w.axis, w.task, w.metric, w.indicator, w.at)
+
+
+def _explanation(e: Explanation) -> tuple[Any, ...]:
+    return (e.model, e.task, e.metric)

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from saltus.records.arrow import TABLES
 from saltus.records.errors import InputError, UsageError
 from saltus.records.evidence import Aggregate, ModelRecord, Response, RunRecord, Sample, Score
+from saltus.records.explanations import Effect
 from saltus.store.columns import column
 
-Record: TypeAlias = ModelRecord | RunRecord | Sample | Response | Score | Aggregate
+Record: TypeAlias = ModelRecord | RunRecord | Sample | Response | Score | Aggregate | Effect
 Rows: TypeAlias = Sequence[Record] | Iterable[Record] | pa.Table | pa.RecordBatch
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -28,6 +29,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "responses": Response,
     "scores": Score,
     "aggregates": Aggregate,
+    "effects": Effect,
 }
 CHUNK = 65_536
 _STRUCTS_AT_ONCE = 8_192  # a struct takes ten times the room of its row
@@ -153,12 +155,14 @@ def _checked(table: str, rows: pa.Table, start: int) -> pa.Table:
         if rows.column(name).null_count:
             number = start + pc.index(pc.is_null(rows.column(name)), True).as_py()
             raise InputError(f"row {number} for {table} has no {name}, and every row needs one", field=name)
-    if table in ("scores", "aggregates"):
-        nan = pc.is_nan(rows.column("value"))
+    measured = {"scores": "value", "aggregates": "value", "effects": "effect"}.get(table)
+    if measured:
+        nan = pc.is_nan(rows.column(measured))
         if pc.any(nan).as_py():
             number = start + pc.index(nan, True).as_py()
             raise InputError(
-                f"row {number} for {table} has the value NaN, which is no measurement; leave the row out",
-                field="value",
+                f"row {number} for {table} has the {measured} NaN, which is no measurement; leave the "
+                "row out",
+                field=measured,
             )
     return rows

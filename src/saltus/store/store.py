@@ -80,7 +80,7 @@ class Store:
         """Add rows as one part, which appears whole or not at all.
 
         Args:
-            table: models, runs, samples, responses, scores or aggregates.
+            table: models, runs, samples, responses, scores, aggregates or effects.
             rows: Structs of that table, an Arrow table or a record batch. Columns that Arrow data leaves out
                 get their default.
             part: A name that says what the rows are. When a part of that name is there, nothing is written.
@@ -140,7 +140,7 @@ class Store:
         return self._lock()
 
     def sql(self, query: str, params: Sequence[Any] = ()) -> pa.Table:
-        """Run one query in DuckDB's SQL over models, runs, samples, responses, scores, aggregates and points.
+        """Run one query in DuckDB's SQL over the tables of `append` and over `points`.
 
         It reads the store and nothing else: no files, no network, no settings, no writing.
 

@@ -1,7 +1,8 @@
 """The views that SQL sees: one row a model, run and sample, however often it was stated, and the tables.
 
-`scores`, `responses` and `aggregates` hold every appended row. `models`, `runs` and `samples` hold the latest
-statement of each fact; `models_all`, `runs_all` and `samples_all` hold all, with the time they were appended.
+`scores`, `responses`, `aggregates` and `effects` hold every appended row. `models`, `runs` and `samples`
+hold the latest statement of each fact; `models_all`, `runs_all` and `samples_all` hold all, with the time
+they were appended.
 `points` is what `Store.points` gives.
 """
 # ruff: noqa: S608 - the names in this SQL are ours

@@ -69,6 +69,7 @@ async function draw(element) {
 function fitted(spec, width) {
   const { finding, title, ...rest } = spec;
   const copy = structuredClone(rest);
+  if (copy.vconcat) return stacked(copy, width);
   if (!copy.hconcat) return copy;
   const panels = copy.hconcat;
   const side = panels.length > 1 && width >= 760;
@@ -82,6 +83,16 @@ function fitted(spec, width) {
     copy.spacing = 44;
   }
   return copy;
+}
+
+// Panels below each other share one axis; the left room of both is fixed by their spec.
+function stacked(spec, width) {
+  for (const panel of spec.vconcat) {
+    panel.width = Math.max(160, Math.floor(width - panel.left - 22));
+    if (width < 500) thinTicks(panel.encoding.x.axis);
+    delete panel.left;
+  }
+  return spec;
 }
 
 function thinTicks(axis) {
@@ -102,11 +113,19 @@ function tip(handler, event, item, value) {
   tipBox.hidden = !value || !item;
   if (tipBox.hidden) return;
   const datum = item.datum;
+  if (datum.head || datum.component) return tipAt(event, datum.full || `${datum.head}, ${datum.model || datum.checkpoint}`, partLines(datum));
   if (datum.words && datum.lane) return tipAt(event, datum.lane, [`at ${quantity(datum.x)} [${quantity(datum.low)}, ${quantity(datum.high)}]`, datum.words]);
   const lines = datum.task
     ? [datum.model || "", datum.model ? `score ${score(datum.y)}` : `onset ${quantity(datum.x)} [${quantity(datum.low)}, ${quantity(datum.high)}]`]
     : [`${score(datum.y)} [${score(datum.low)}, ${score(datum.high)}]`, datum.n ? `${datum.n} samples` : "", datum.used === false ? "not used in the fit" : "", datum.words || (datum.variant ? "" : "click for the samples")];
   tipAt(event, datum.task || datum.model || datum.variant || "", lines.filter(Boolean));
+}
+
+function partLines(datum) {
+  const interval = datum.low === null || datum.low === undefined ? "" : ` [${score(datum.low)}, ${score(datum.high)}]`;
+  const task = datum.task && datum.task !== datum.component ? `on ${datum.task}` : datum.task || datum.method || "";
+  return [datum.before === undefined ? "" : `before: ${score(datum.before)}`, `${datum.before === undefined ? "" : "after: "}${score(datum.y)}${interval}`, task,
+    datum.x !== undefined && datum.component ? `strength ${datum.x}` : "", datum.n ? `${datum.n} prompts` : "", datum.finding ? "click for the prompts" : ""].filter(Boolean);
 }
 
 function tipAt(event, title, lines) {

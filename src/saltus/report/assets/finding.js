@@ -24,6 +24,7 @@ function findingPage(id) {
         facts([
           ["Verdict", verdict(finding)], ["Metric", finding.metric_title], ["Series", finding.group],
           ["Scales", finding.n_scales], ["Samples a point", finding.n_samples], ["Chance", finding.chance], ["Variant", finding.variant],
+          ["Explained", explainedLinks(finding)],
         ])),
       h("p", { class: "headline" }, dated ? bigFigure(finding.onset, `onset, ${finding.axis_title.toLowerCase()}, ${finding.onset_level} interval`) : bigFigure(finding.rise, `rise, ${finding.rise_level || ""} interval`))),
     findingFigure(finding),

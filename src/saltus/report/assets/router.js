@@ -1,4 +1,4 @@
-// The address decides what is shown: #/, #/finding/ID, #/task/NAME, #/point/ID/MODEL, #/training/MODEL, #/forecast, #/robustness/TASK/MODEL, #/models, #/runs, #/methods.
+// The address decides what is shown: #/, #/finding/ID, #/task/NAME, #/point/ID/MODEL, #/training/MODEL, #/forecast, #/explain/ID?role=ROLE&head=HEAD&prompt=0, #/robustness/TASK/MODEL, #/models, #/runs, #/methods.
 const sections = new Map([...document.querySelectorAll("[data-page]")].map((section) => [section.dataset.page, section]));
 const scrolled = new Map(); // address -> where the reader was, for the way back
 let here = location.hash;
@@ -11,6 +11,7 @@ const MADE = {
   point: { page: pointPage, tab: "findings" },
   training: { page: trainingPage, tab: "training" },
   forecast: { page: forecastPage, tab: "forecast" },
+  explain: { page: explainPage, tab: "explain" },
   robustness: { page: robustnessPage, tab: "robustness" },
 };
 
@@ -21,7 +22,7 @@ function go(hash) {
 
 function parts(hash) {
   try {
-    return hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
+    return hash.replace(/^#\/?/, "").replace(/\?.*$/, "").split("/").filter(Boolean).map(decodeURIComponent);
   } catch {
     return ["not a valid address"];
   }
@@ -55,8 +56,20 @@ function route(first) {
   here = document.documentElement.dataset.shown = location.hash; // says from outside that the page is complete
 }
 
+// What was chosen within a page is part of its address, without a new page.
+function chosen(name) {
+  return new URLSearchParams(location.hash.split("?")[1] || "").get(name);
+}
+
+function choose(name, value) {
+  const query = new URLSearchParams(location.hash.split("?")[1] || "");
+  query.set(name, value);
+  history.replaceState(null, "", `${location.hash.split("?")[0]}?${query}`);
+  here = document.documentElement.dataset.shown = location.hash;
+}
+
 function notFound() {
-  return [h("h1", { tabindex: -1 }, "Not in this report"), h("p", { class: "lead" }, "The address names a finding, task or model that this file does not hold. "), h("p", {}, h("a", { href: "#/" }, "All findings"))];
+  return [h("h1", { tabindex: -1 }, "Not in this report"), h("p", { class: "lead" }, "The address names a finding, task, model or explanation that this file does not hold. "), h("p", {}, h("a", { href: "#/" }, "All findings"))];
 }
 
 window.addEventListener("hashchange", () => {

@@ -28,12 +28,15 @@ def _lookup(draw: Draw, slot: Slot) -> Item:
     keys = draw.some(WORDS, n)
     values = draw.some(range(100, 1000), n)
     place = slot.balanced(n, "place")
-    lines = "\n".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
+    shown = [f"{key}: {value}" for key, value in zip(keys, values, strict=True)]
+    lines = "\n".join(shown)
+    end = len("\n".join(shown[: place + 1]))
     return Item(
         input=f"{lines}\nQuestion: Which number belongs to {keys[place]}? Answer with the number "
         f"only.\nAnswer:",
         target=f" {values[place]}",
         slices={"pairs": str(n), "depth": _depth(place, n)},
+        extra={"sources": [[end - 3, end]]},
     )
 
 
@@ -74,10 +77,12 @@ def _pattern(draw: Draw, slot: Slot) -> Item:
     n = slot.of(_MANY)
     words = draw.some(WORDS, n)
     place = 1 + slot.balanced(n - 1, "place")
+    start = len(" ".join(words[:place])) + 1
     return Item(
         input=" ".join([*words, *words[:place]]),
         target=f" {words[place]}",
         slices={"period": str(n), "depth": _depth(place, n)},
+        extra={"sources": [[start, start + len(words[place])]]},
     )
 
 
@@ -101,6 +106,7 @@ PLAN = Plan(
             quantity="pairs",
             chance=_ONE_OF_THEM,
             description="Give the number that stands beside a word, among 4 to 64 pairs.",
+            revision=2,
         ),
         Recipe(
             name="copy",
@@ -131,6 +137,7 @@ PLAN = Plan(
             chance=_ONE_OF_THEM,
             description="Continue random words that have begun to repeat, with a period of 4 to 64; no "
             "instruction.",
+            revision=2,
         ),
     ),
 )

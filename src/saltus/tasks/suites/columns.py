@@ -17,7 +17,7 @@ OF_TASK = ("tools", "schema", "documents")  # keys that a task can give to each 
 _JSON_COLUMNS = frozenset(
     (
         *("choices", "slices", "turns", "tools", "schema", "calls", "constraints", "documents", "evidence"),
-        *("references", "extra"),
+        *("references", "sources", "counterfactuals", "extra"),
     )
 )
 _KNOWN = frozenset(ITEM_KEYS)

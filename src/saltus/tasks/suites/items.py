@@ -11,6 +11,7 @@ import msgspec
 from saltus.records.evidence import Sample
 from saltus.tasks.suites.columns import OF_TASK, Columns
 from saltus.tasks.suites.kinds import Preset
+from saltus.tasks.suites.marks import counterfactuals, marked_sources
 from saltus.tasks.suites.problems import Fault, shown
 from saltus.tasks.suites.schema import EXTRA_KEYS, ITEM_KEYS, Item, TaskSettings
 from saltus.tasks.suites.sources import Part
@@ -73,7 +74,12 @@ class SampleMaker:
         if asks == "perplexity":
             prompt, right = "", Right(self._text(item, context))
         else:
-            prompt, right = shots + self._ask(item, context), self._right(item)
+            question, right = self._ask(item, context), self._right(item)
+            prompt = shots + question
+            if item.sources is not None:
+                extra["sources"] = marked_sources(item.sources, question, len(shots))
+            if item.counterfactuals is not None:
+                extra["counterfactuals"] = self._counterfactuals(item, context, shots, prompt, right)
         chance = item.chance if item.chance is not None else self._settings.chance
         if chance is None and right.choices:
             chance = 1 / len(right.choices)
@@ -104,6 +110,16 @@ class SampleMaker:
         if context is None:
             context = {key: value for key in ITEM_KEYS if (value := getattr(item, key)) is not None}
         return self._prompt.render(context)
+
+    def _counterfactuals(
+        self, item: Item, context: Mapping[str, Any] | None, shots: str, prompt: str, right: Right
+    ) -> dict[str, dict[str, str]]:
+        def ask(changes: Mapping[str, Any]) -> str:
+            other = msgspec.structs.replace(item, input=changes.get("input", item.input))
+            return shots + self._ask(other, None if context is None else {**context, **changes})
+
+        given = item.counterfactuals or {}
+        return counterfactuals(given, prompt, right.target, self._settings.delimiter, ask)
 
     def _text(self, item: Item, context: Mapping[str, Any] | None) -> str:
         text = item.target if item.target is not None else item.input

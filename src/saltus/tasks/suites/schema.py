@@ -178,6 +178,8 @@ class Item(msgspec.Struct, forbid_unknown_fields=True):
     answerable: bool | None = None
     pair: str | int | None = None
     reason: str | None = None
+    sources: list[Any] | None = None
+    counterfactuals: dict[str, Any] | None = None
     extra: dict[str, Any] = {}
 
 
