@@ -29,10 +29,18 @@ class Reference(msgspec.Struct, frozen=True):
         means: Mean over all real tokens of the prompts, by site ("z": heads x head width, "mlp_out": width,
             "neurons": neurons).
         prompts: On which it was measured; resampling takes its other prompts from them.
+        places: The same mean at each place (length first), where all prompts are of one length and so say
+            like things at like places; empty where they are not.
     """
 
     means: dict[Site, Tensor]
     prompts: Prompts | None = None
+    places: dict[Site, Tensor] = msgspec.field(default_factory=dict)
+
+    def at(self, site: Site, length: int) -> Tensor:
+        """The mean to put in the place of an activation over so many tokens: by place where that is known."""
+        aligned = self.places.get(site)
+        return self.means[site] if aligned is None or length > len(aligned) else aligned[:length]
 
 
 def reference(
@@ -54,9 +62,12 @@ def reference(
     for batch in prompts.batches(model.device, batch_tokens):
         found = model.run(batch, read=dict.fromkeys(sites, _summed(batch)), logits=False).values
         for site, value in found.items():
-            sums[site] = sums[site] + value if site in sums else value
+            sums[site] = _added(sums[site], value) if site in sums else value
     total = float(prompts.lengths.sum())
-    return Reference({site: (value / total).float() for site, value in sums.items()}, prompts)
+    means = {site: (value.sum(0) / total).float() for site, value in sums.items()}
+    aligned = bool((prompts.lengths == prompts.lengths[0]).all())
+    places = {site: (value / len(prompts)).float() for site, value in sums.items()} if aligned else {}
+    return Reference(means, prompts, places)
 
 
 def ablate(
@@ -72,7 +83,8 @@ def ablate(
     Args:
         model: The model they are of.
         components: Heads, MLPs, whole attentions or layers, neurons; in any order, all taken out at once.
-        method: "mean_ablation" puts the component's mean over the prompts in its place (Wang et al. 2023),
+        method: "mean_ablation" puts the component's mean over the prompts in its place (Wang et al. 2023), at
+            each token's place where all prompts are of one length, and over all places elsewhere;
             "zero_ablation" nothing, "resample_ablation" what it writes at the same place of another prompt,
             of the same length where there is one (Chan et al. 2022, causal scrubbing).
         baseline: As `reference` measured it on the same prompts; zero ablation needs none.
@@ -151,8 +163,8 @@ def _instead(
             f"reference(model, prompts{neurons})",
             field="baseline",
         )
-    means = {} if baseline is None else baseline.means
-    return lambda value, batch, site: means[site].to(value.dtype).expand_as(value)
+    known = baseline or Reference({})
+    return lambda value, batch, site: known.at(site, value.shape[1]).to(value.dtype).expand_as(value)
 
 
 def _replaced(site: Site, own: list[int], instead: Instead) -> Callable[[Tensor, Batch], Tensor]:
@@ -237,13 +249,22 @@ def _other_rows(prompts: Prompts, seed: int) -> NDArray[np.int64]:
 
 
 def _summed(batch: Batch) -> Callable[[Tensor], Tensor]:
-    """Sum over the real tokens of a batch."""
+    """Sum over the rows of a batch at each place, padding left out."""
     import torch
 
     real = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)[None] < batch.lengths[:, None]
 
     def summed(value: Tensor) -> Tensor:
         mask = real.reshape(*real.shape, *(1,) * (value.ndim - 2))
-        return (value * mask).double().sum((0, 1))
+        return (value * mask).double().sum(0)
 
     return summed
+
+
+def _added(one: Tensor, other: Tensor) -> Tensor:
+    """Sums of two batches, of which one may be longer."""
+    import torch
+
+    longest = max(len(one), len(other))
+    pad = [torch.cat([x, x.new_zeros(longest - len(x), *x.shape[1:])]) for x in (one, other)]
+    return pad[0] + pad[1]

@@ -74,7 +74,6 @@ class Bench:
         rows = np.flatnonzero(self.prompts.right)[:_SCREEN_SAMPLES]
         few = self.prompts.take(rows)
         sites = [Site("z", layer) for layer in range(self.model.anatomy.layers)]
-        means = self.baseline.means
         total: dict[Site, Tensor] = {}
         base = self.baseline if self.method == "mean_ablation" else None
         edits = ablate(self.model, sorted(out), "mean_ablation" if base else "zero_ablation", baseline=base)
@@ -86,7 +85,8 @@ class Bench:
             slopes = torch.autograd.grad((logprob * (answers >= 0)).sum(), values, allow_unused=True)
             for site, value, slope in zip(sites, values, slopes, strict=True):
                 if slope is not None:
-                    moved = ((value.detach() - means[site].to(value.dtype)) * slope).sum((0, 1, 3))
+                    mean = self.baseline.at(site, value.shape[1])
+                    moved = ((value.detach() - mean.to(value.dtype)) * slope).sum((0, 1, 3))
                     total[site] = total[site] + moved if site in total else moved
         return {
             Component(site.layer, i): float(value)

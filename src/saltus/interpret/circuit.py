@@ -37,6 +37,7 @@ from saltus.records.findings import Interval
 Set = tuple[Component, ...]
 _PARTS_SHOWN = 12  # members whose removal completeness tries one by one
 _EDGES = 40
+_SHARED = 0.25  # of other tasks' ability: what a stage may cost them over another one before that is named
 
 
 class Bystander(NamedTuple):
@@ -132,10 +133,10 @@ def find_circuit(
     """Look for the components that carry an ability, and test them.
 
     The samples are split at random. On one half `search` finds disjoint sets of heads each of which destroys
-    the ability (sets of MLPs where no set of heads does), names the one that other tasks need least, and
-    finds a set of heads and MLPs around it that keeps the ability alone. All scores, intervals and tests
-    come from the other half, with the means of the first in the place of what is taken out: the choice of the
-    best of many sets does not bias them.
+    the ability (sets of MLPs where no set of heads does), names the one nearest to the output unless other
+    tasks need it clearly more, and finds a set of heads and MLPs around it that keeps the ability alone. All
+    scores, intervals and tests come from the other half, with the means of the first in the place of what is
+    taken out: the choice of the best of many sets does not bias them.
 
     Args:
         model: The model.
@@ -204,10 +205,9 @@ def _search(
     sets = sets or destroying_sets(trials, mlps, how, collateral=cost)
     if not sets:
         return None
-    # A stage that other tasks share is named only where there is none that they share less.
-    place = min(
-        range(len(sets)), key=lambda i: (round(10 * collateral(sets[i])), len(sets[i]), i) if others else i
-    )
+    # Sets in series: the stage nearest to the output writes the answer, unless other tasks share it more.
+    costs = [collateral(one) if others else 0.0 for one in sets]
+    place = min(range(len(sets)), key=lambda i: (costs[i] > min(costs) + _SHARED, -_depth(sets[i]), i))
     kind = heads if sets[place][0].part == "head" else mlps
     free = [one for one in kind if all(one not in each for each in sets)]
     screen = search.guess if kind is heads else None
@@ -216,6 +216,11 @@ def _search(
     members = keeping_set(trials, [*heads, *mlps], named, settings.search)
     destroying = tuple(one for one in mlps if trials.left([one]) <= settings.search.destroyed)
     return _Found(named, sets, destroying, tuple(sorted(members)))
+
+
+def _depth(out: Sequence[Component]) -> float:
+    """Mean layer of a set."""
+    return float(np.mean([one.layer for one in out]))
 
 
 def _controls(model: HookedModel, found: _Found, settings: CircuitSettings) -> tuple[list[Set], bool]:

@@ -207,15 +207,14 @@ def screen_ablation(
     each = 3 * 4 * sum(int(baseline.means[site].numel()) for site in sites)
     for batch in own.batches(model.device, int(np.clip(memory // each, 1, 16_384))):
         values = model.run(batch, read=tuple(sites), logits=False).values
+        means = {site: baseline.at(site, batch.tokens.shape[1]) for site in sites}
         slopes: dict[Site, Tensor] = {}
         for step in range(steps):
             at = 0.0 if steps == 1 else (step + 0.5) / steps
-            edits = [
-                Edit(site, _towards(baseline.means[site], at)) for site in sites if site.kind != "neurons"
-            ]
+            edits = [Edit(site, _towards(means[site], at)) for site in sites if site.kind != "neurons"]
             for site, slope in _gradients(model, own, batch, sites, edits, "target_log_odds").items():
                 slopes[site] = slopes[site] + slope / steps if site in slopes else slope / steps
-        sums.add(batch, {site: (baseline.means[site] - values[site]) * slopes[site] for site in sites})
+        sums.add(batch, {site: (means[site] - values[site]) * slopes[site] for site in sites})
     return sums.screen(method="attribution_ablation", metric="target_log_odds", passes=steps, forwards=1)
 
 

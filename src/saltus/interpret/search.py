@@ -27,6 +27,7 @@ Collateral = Callable[[Set], float]
 """Mean share of their ability that other tasks lose without these components."""
 
 
+_JOINING = 2  # further members of a destroying set
 _COMPARED = 8  # destroying sets of one size whose cost for other tasks is compared
 
 
@@ -39,6 +40,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
             everything else out.
         largest: Most components of a set whose removal destroys; half of them when None.
         chain: Most such sets, each made of components that are in none before.
+        joins: Score that a further member of a destroying set has to take.
         exhaustive: All sets of one size are tried where there are at most so many, else a beam is grown.
         beam: Sets that are grown further.
         screened: Components tried as the next member where there are more: the best guesses of the screen.
@@ -49,6 +51,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     kept: float = 0.9
     largest: int | None = None
     chain: int = 4
+    joins: float = 0.02
     exhaustive: int = 60
     beam: int = 3
     screened: int = 16
@@ -166,9 +169,12 @@ def grown_set(
     screen: Screen | None = None,
     collateral: Collateral | None = None,
 ) -> tuple[Component, ...]:
-    """A destroying set with the fewest further members that take the rest of the score down to its floor.
+    """A destroying set with further members that bring the rest of the score down to its floor.
 
     Guessing among what a prompt shows can still score at chance; what does that may be a backup at work.
+    Members join one at a time, the one that leaves least, while each takes at least `settings.joins` of the
+    score; of those that leave about as little, the one that costs other tasks least. None joins that takes
+    more from other tasks than from this one.
 
     Args:
         trials: What is left without a set.
@@ -179,15 +185,31 @@ def grown_set(
         collateral: Likewise.
 
     Returns:
-        The set with those that joined; as it was where even all of them together leave more.
+        The set with those that joined.
     """
     settings = settings or SearchSettings()
-    start, pool = frozenset(found), sorted(set(components) - set(found))
-    goal = Goal(trials, min(trials.score([*start, *pool]), trials.chance), settings.destroyed, 0.02)
-    if goal.reached(start) or trials.exhausted:
+    out, pool = frozenset(found), sorted(set(components) - set(found))
+    if not pool:
         return tuple(found)
-    one = _smallest(goal, pool, min(2, len(pool)), settings, screen, collateral, start)
-    return tuple(found) if one is None else _by_harm(trials, one)
+    floor = min(trials.score([*out, *pool]), trials.chance)
+    cost = collateral if collateral is not None else (lambda one: 0.0)
+    for _ in range(_JOINING):
+        rest = [one for one in pool if one not in out]
+        if not rest or trials.exhausted or trials.left(out, floor) <= settings.destroyed / 2:
+            break
+        if screen is not None and len(rest) > settings.screened:
+            guess = screen(out)
+            rest = sorted(rest, key=lambda one: (-guess.get(one, 0.0), one))[: settings.screened]
+        grown = _within(trials, [out | {one} for one in rest])
+        least = min((trials.score(one) for one in grown), default=1.0)
+        if least > trials.score(out) - settings.joins:
+            break
+        near = [one for one in grown if trials.score(one) <= least + settings.joins / 2]
+        best = min(near, key=lambda one: (round(cost(one) / 0.02), trials.rank(one)))
+        if cost(best) - cost(out) > trials.left(out, floor) - trials.left(best, floor):
+            break  # it serves other tasks more than this one
+        out = best
+    return _by_harm(trials, out)
 
 
 def keeping_set(
