@@ -168,10 +168,10 @@ def _packed(rows: pa.Table) -> dict[tuple[Any, ...], bytes]:
 
 def _internals(records: Sequence[Any]) -> list[dict[str, Any]]:
     """What the strongest heads attend to, what a text seen twice gains, and how large the weights are."""
-    from saltus.interpret.checkpoints import open_model
-    from saltus.interpret.development import follow, head_measure
-    from saltus.interpret.probes import make_probes, probe_vocabulary
-    from saltus.interpret.prompts import make_prompts
+    from saltus.interpret.attention.probes import make_probes, probe_vocabulary
+    from saltus.interpret.development.follow import follow, head_measure
+    from saltus.interpret.network.checkpoints import open_model
+    from saltus.interpret.network.prompts import make_prompts
     from saltus.tasks import get_suite
 
     opened = open_model(records[0])
@@ -197,9 +197,9 @@ def _repeat_gain(probes: Any, model: Any) -> dict[str, Any]:
     """Log-probability of what follows a token seen before, less that of what followed it the first time."""
     import torch
 
-    from saltus.interpret.development import Reading
-    from saltus.interpret.hooked import Batch
-    from saltus.interpret.scoring import mean_interval
+    from saltus.interpret.development.follow import Reading
+    from saltus.interpret.network.hooked import Batch
+    from saltus.interpret.network.scoring import mean_interval
 
     gains = []
     for probe in probes.repeats:

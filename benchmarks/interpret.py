@@ -54,8 +54,8 @@ def family() -> tuple[list[Any], Any]:
 
 def prompts_of(record: Any) -> tuple[Any, Any]:
     """The recall task of the family as tokens, and the opened model."""
-    from saltus.interpret.checkpoints import open_model
-    from saltus.interpret.prompts import make_prompts
+    from saltus.interpret.network.checkpoints import open_model
+    from saltus.interpret.network.prompts import make_prompts
     from saltus.tasks import get_suite
 
     opened = open_model(record)
@@ -65,16 +65,16 @@ def prompts_of(record: Any) -> tuple[Any, Any]:
 
 def head_scores_of(records: list[Any], probes: Any, prompts: Any) -> list[Any]:
     """All scores of all heads at all checkpoints."""
-    from saltus.interpret.checkpoints import open_checkpoints
-    from saltus.interpret.heads import head_scores
+    from saltus.interpret.attention.heads import head_scores
+    from saltus.interpret.network.checkpoints import open_checkpoints
 
     return [head_scores(model, probes, prompts) for _, model in open_checkpoints(records)]
 
 
 def ablated(model: Any, prompts: Any) -> list[float]:
     """Share of right answers with the mean of each head in its place."""
-    from saltus.interpret.ablation import ablate, reference
-    from saltus.interpret.scoring import score_prompts
+    from saltus.interpret.causal.ablation import ablate, reference
+    from saltus.interpret.network.scoring import score_prompts
 
     means = reference(model, prompts)
     return [
@@ -101,7 +101,7 @@ def counted(model: Any) -> Iterator[dict[str, int]]:
 
 def passes(model: Any, prompts: Any) -> tuple[float, float, int]:
     """Forward-backward passes over all prompts, forward passes alone, and components of one screen."""
-    from saltus.interpret.screening import screen
+    from saltus.interpret.causal.screening import screen
 
     with counted(model) as rows:
         found = screen(model, prompts)
@@ -113,11 +113,11 @@ def memory() -> None:
     import torch
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-    from saltus.interpret.heads import head_scores
-    from saltus.interpret.hooked import HookedModel
-    from saltus.interpret.probes import Vocabulary, make_probes
-    from saltus.interpret.prompts import Prompts
-    from saltus.interpret.screening import screen
+    from saltus.interpret.attention.heads import head_scores
+    from saltus.interpret.attention.probes import Vocabulary, make_probes
+    from saltus.interpret.causal.screening import screen
+    from saltus.interpret.network.hooked import HookedModel
+    from saltus.interpret.network.prompts import Prompts
 
     torch.set_num_threads(os.cpu_count() or 1)  # its memory is asked for, not its time
     torch.manual_seed(0)
@@ -204,7 +204,7 @@ def main() -> None:
         return
     import torch
 
-    from saltus.interpret.probes import make_probes, probe_vocabulary
+    from saltus.interpret.attention.probes import make_probes, probe_vocabulary
 
     torch.set_num_threads(1)
     records, last = family()

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from saltus.family import finals
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.prompts import Prompts, make_prompts
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
 from saltus.models.local import TransformersModel
 from saltus.records.evidence import Sample
 from saltus.tasks import get_suite

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from saltus.interpret.ablation import METHODS, Method, ablate, reference
-from saltus.interpret.effects import ablation_effects
-from saltus.interpret.hooked import HookedModel, Site
-from saltus.interpret.scoring import score_prompts
+from saltus.interpret.causal.ablation import METHODS, Method, ablate, reference
+from saltus.interpret.causal.effects import ablation_effects
+from saltus.interpret.network.hooked import HookedModel, Site
+from saltus.interpret.network.scoring import score_prompts
 from saltus.records.errors import UsageError
 from saltus.records.explanations import parse_components
 

@@ -8,9 +8,15 @@ import msgspec
 import pytest
 import torch
 
-from saltus.interpret.ablation import ablate, reference
-from saltus.interpret.adapter import dose_effects, dose_response, load_adapter, make_adapter, save_adapter
-from saltus.interpret.hooked import HookedModel
+from saltus.interpret.causal.ablation import ablate, reference
+from saltus.interpret.causal.adapter import (
+    dose_effects,
+    dose_response,
+    load_adapter,
+    make_adapter,
+    save_adapter,
+)
+from saltus.interpret.network.hooked import HookedModel
 from saltus.records.errors import InputError, ModelError, UsageError
 from saltus.records.explanations import parse_components
 

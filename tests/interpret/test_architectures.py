@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from saltus.interpret.architecture import architectures
-from saltus.interpret.hooked import KINDS, Batch, Edit, HookedModel, Site
+from saltus.interpret.network.architecture import architectures
+from saltus.interpret.network.hooked import KINDS, Batch, Edit, HookedModel, Site
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saltus.interpret.cache import MOST_TOKENS, activations, batch_tokens, row_bytes
-from saltus.interpret.hooked import KINDS, Batch, HookedModel, Site
-from saltus.interpret.prompts import Prompts
+from saltus.interpret.network.cache import MOST_TOKENS, activations, batch_tokens, row_bytes
+from saltus.interpret.network.hooked import KINDS, Batch, HookedModel, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import InputError, UsageError
 
 torch = pytest.importorskip("torch")

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from saltus.family import checkpoints
-from saltus.interpret.checkpoints import open_checkpoints, open_model, random_models
-from saltus.interpret.hooked import Batch, HookedModel
+from saltus.interpret.network.checkpoints import open_checkpoints, open_model, random_models
+from saltus.interpret.network.hooked import Batch, HookedModel
 from saltus.models import TransformersModel
 from saltus.records import ModelError, ModelRecord
 

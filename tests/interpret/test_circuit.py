@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from saltus.family import finals
-from saltus.interpret.bench import Bench, halves
-from saltus.interpret.circuit import Bystander, CircuitFinding, CircuitSettings, find_circuit
-from saltus.interpret.controls import control, gate, judge, random_sets
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.prompts import Prompts, make_prompts
-from saltus.interpret.search import SearchSettings, Trials, destroying_sets, grown_set, keeping_set
+from saltus.interpret.circuits.bench import Bench, halves
+from saltus.interpret.circuits.circuit import Bystander, CircuitFinding, CircuitSettings, find_circuit
+from saltus.interpret.circuits.controls import control, gate, judge, random_sets
+from saltus.interpret.circuits.search import SearchSettings, Trials, destroying_sets, grown_set, keeping_set
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
 from saltus.models.local import TransformersModel
 from saltus.records.errors import InputError
 from saltus.records.explanations import Component

@@ -14,8 +14,8 @@ from saltus.emergence import early_warnings
 from saltus.emergence.lags import lags
 from saltus.emergence.timeline import timelines
 from saltus.family import checkpoints
-from saltus.interpret.checkpoints import open_model
-from saltus.interpret.development import (
+from saltus.interpret.attention.probes import make_probes, probe_vocabulary
+from saltus.interpret.development.follow import (
     Development,
     Reading,
     Track,
@@ -25,9 +25,9 @@ from saltus.interpret.development import (
     record_development,
     score_measure,
 )
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.probes import make_probes, probe_vocabulary
-from saltus.interpret.prompts import make_prompts
+from saltus.interpret.network.checkpoints import open_model
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import make_prompts
 from saltus.records import INTERNALS, Interval, Lag, ModelError, ModelRecord, UsageError
 from saltus.tasks import get_suite
 

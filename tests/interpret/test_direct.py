@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from saltus.family import checkpoints
-from saltus.interpret.architecture import Architecture
-from saltus.interpret.direct import direct_effects, direct_logits, top_neurons
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.norms import freeze
-from saltus.interpret.prompts import Prompts, make_prompts
-from saltus.interpret.scoring import score_prompts
+from saltus.interpret.network.architecture import Architecture
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
+from saltus.interpret.network.scoring import score_prompts
+from saltus.interpret.readout.direct import direct_effects, direct_logits, top_neurons
+from saltus.interpret.readout.norms import freeze
 from saltus.models.local import TransformersModel
 from saltus.records.errors import ModelError
 from saltus.records.explanations import Component, parse_components

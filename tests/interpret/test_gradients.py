@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from saltus.family import checkpoints
-from saltus.interpret.gradients import gradient_effects, integrated_inputs, integrated_neurons
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.integration import Baseline, Precision
-from saltus.interpret.prompts import Prompts, make_prompts
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
+from saltus.interpret.readout.gradients import gradient_effects, integrated_inputs, integrated_neurons
+from saltus.interpret.readout.integration import Baseline, Precision
 from saltus.models.local import TransformersModel
 from saltus.records.errors import InputError, UsageError
 from saltus.tasks import get_suite

@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from saltus.interpret.heads import head_effects, head_scores
-from saltus.interpret.hooked import Batch, HookedModel, Site
-from saltus.interpret.probes import Vocabulary, make_probes, probe_vocabulary
-from saltus.interpret.views import attention_views
+from saltus.interpret.attention.heads import head_effects, head_scores
+from saltus.interpret.attention.probes import Vocabulary, make_probes, probe_vocabulary
+from saltus.interpret.attention.views import attention_views
+from saltus.interpret.network.hooked import Batch, HookedModel, Site
 from saltus.records import INTERNALS, InputError, UsageError
 from saltus.records.explanations import Component, parse_components
 

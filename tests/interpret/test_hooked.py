@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from saltus.interpret.architecture import Architecture
-from saltus.interpret.hooked import KINDS, Batch, Edit, HookedModel, Site
+from saltus.interpret.network.architecture import Architecture
+from saltus.interpret.network.hooked import KINDS, Batch, Edit, HookedModel, Site
 from saltus.records.errors import ModelError
 from saltus.records.explanations import Component
 

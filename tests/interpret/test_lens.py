@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from saltus.family import checkpoints
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.lens import METRICS, lens_effects, logit_lens, tuned_lens
-from saltus.interpret.prompts import Prompts, make_prompts
-from saltus.interpret.scoring import score_prompts
-from saltus.interpret.translators import train_translators
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
+from saltus.interpret.network.scoring import score_prompts
+from saltus.interpret.readout.lens import METRICS, lens_effects, logit_lens, tuned_lens
+from saltus.interpret.readout.translators import train_translators
 from saltus.models.local import TransformersModel
 from saltus.tasks import get_suite
 
@@ -51,7 +51,7 @@ def test_the_last_place_is_the_model_itself(task: str) -> None:
 
 def test_batches_and_slices_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = logit_lens(hooked(2000), asked("reverse"))
-    monkeypatch.setattr("saltus.interpret.lens._LOGITS", 64 * 6 * 7)
+    monkeypatch.setattr("saltus.interpret.readout.lens._LOGITS", 64 * 6 * 7)
     parts = logit_lens(hooked(2000), asked("reverse"), batch_tokens=200)
     for metric in METRICS:
         np.testing.assert_allclose(getattr(parts, metric), getattr(whole, metric), atol=1e-4)

@@ -7,9 +7,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from saltus.family.suite import suite
-from saltus.interpret.heads import head_scores
-from saltus.interpret.probes import make_probes, probe_vocabulary
-from saltus.interpret.prompts import make_prompts
+from saltus.interpret.attention.heads import head_scores
+from saltus.interpret.attention.probes import make_probes, probe_vocabulary
+from saltus.interpret.network.prompts import make_prompts
 from saltus.models.encoding import Encoder
 from saltus.records import InputError
 from saltus.records.evidence import Sample

@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from saltus.interpret.effects import patching_effects
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.patching import patch, patch_residual, path_effects
-from saltus.interpret.paths import LOGITS
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.twins import Twins
+from saltus.interpret.causal.effects import patching_effects
+from saltus.interpret.causal.patching import patch, patch_residual, path_effects
+from saltus.interpret.causal.paths import LOGITS
+from saltus.interpret.causal.twins import Twins
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import InputError, UsageError
 from saltus.records.explanations import Component, parse_components
 

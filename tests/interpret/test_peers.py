@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from saltus.family import checkpoints
-from saltus.interpret.ablation import ablate, reference
-from saltus.interpret.hooked import Batch, HookedModel, Site
-from saltus.interpret.prompts import Prompts
+from saltus.interpret.causal.ablation import ablate, reference
+from saltus.interpret.network.hooked import Batch, HookedModel, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.models.local import TransformersModel
 
 torch = pytest.importorskip("torch")

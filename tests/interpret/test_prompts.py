@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from saltus.interpret.prompts import make_prompts
+from saltus.interpret.network.prompts import make_prompts
 from saltus.records.errors import InputError
 
 from .small import prompts, samples, trained

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.prompts import Prompts, make_prompts
-from saltus.interpret.scoring import ItemScores, change_interval, mean_interval, score_prompts
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
+from saltus.interpret.network.scoring import ItemScores, change_interval, mean_interval, score_prompts
 
 from .small import prompts, samples, trained, untrained
 

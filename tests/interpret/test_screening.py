@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from saltus.interpret.ablation import reference
-from saltus.interpret.effects import screen_effects
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.screening import check_screen, screen, screen_ablation
+from saltus.interpret.causal.ablation import reference
+from saltus.interpret.causal.effects import screen_effects
+from saltus.interpret.causal.screening import check_screen, screen, screen_ablation
+from saltus.interpret.network.hooked import HookedModel
 from saltus.records.errors import UsageError
 
 from .small import prompts, trained, untrained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saltus.interpret.specificity import random_sets_like, specificity
+from saltus.interpret.causal.specificity import random_sets_like, specificity
 from saltus.records.errors import UsageError
 from saltus.records.explanations import parse_components
 

@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from saltus.interpret.circuit import CircuitFinding
-from saltus.interpret.controls import Gate
+from saltus.interpret.circuits.circuit import CircuitFinding
+from saltus.interpret.circuits.controls import Gate
 from saltus.interpret.subject import Subject
 from saltus.interpret.text import as_text, headline, statements
 from saltus.records import (

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from saltus.interpret.search import SearchSettings, Trials, destroying_sets
+from saltus.interpret.circuits.search import SearchSettings, Trials, destroying_sets
 from saltus.records.evidence import ModelRecord
 from saltus.records.explanations import Component
 from saltus.stats.intervals import clopper_pearson
@@ -68,10 +68,10 @@ def _explain(record: ModelRecord, task: str, others: Sequence[str], untrained: i
 
     from saltus.family.checkpoint import new_model
     from saltus.family.recipe import SIZES
-    from saltus.interpret.bench import Bench
-    from saltus.interpret.circuit import Bystander, find_circuit
-    from saltus.interpret.hooked import HookedModel
-    from saltus.interpret.prompts import make_prompts
+    from saltus.interpret.circuits.bench import Bench
+    from saltus.interpret.circuits.circuit import Bystander, find_circuit
+    from saltus.interpret.network.hooked import HookedModel
+    from saltus.interpret.network.prompts import make_prompts
     from saltus.models.local import TransformersModel
 
     torch.set_num_threads(1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from saltus.interpret.choice import halves, strongest
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.scoring import mean_interval
+from saltus.interpret.network.prompts import Prompts
+from saltus.interpret.network.scoring import mean_interval
+from saltus.interpret.readout.choice import halves, strongest
 
 
 def test_the_chosen_neuron_s_interval_covers_on_the_half_that_did_not_choose_it() -> None:

@@ -22,7 +22,7 @@ from saltus.records.explanations import Effect, Explanation
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from saltus.interpret.explain import Explained
+    from saltus.interpret.explanation import Explained
     from saltus.records.changes import Lag, Timeline
     from saltus.records.findings import Finding
     from saltus.store import Store
@@ -74,7 +74,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Name the heads and MLPs that carry an ability, show it by taking them out, and say when they formed."""
-    from saltus.interpret.explain import ExplainSettings, explain
+    from saltus.interpret.explanation import ExplainSettings, explain
     from saltus.interpret.subject import find_subject, find_suite
 
     settings = ExplainSettings(

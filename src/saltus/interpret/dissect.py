@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from saltus.interpret.ablation import METHODS, Reference, ablate, reference
-from saltus.interpret.adapter import Adapter, dose_effects, dose_response, make_adapter
-from saltus.interpret.checkpoints import Opened, open_checkpoints
-from saltus.interpret.circuit import Bystander, CircuitFinding, CircuitSettings, find_circuit
-from saltus.interpret.direct import direct_effects
-from saltus.interpret.effects import ablation_effects, patching_effects, screen_effects
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.lens import lens_effects
-from saltus.interpret.patching import patch
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.scoring import answer_places
-from saltus.interpret.screening import Screen, screen, screen_ablation
+from saltus.interpret.causal.ablation import METHODS, Reference, ablate, reference
+from saltus.interpret.causal.adapter import Adapter, dose_effects, dose_response, make_adapter
+from saltus.interpret.causal.effects import ablation_effects, patching_effects, screen_effects
+from saltus.interpret.causal.patching import patch
+from saltus.interpret.causal.screening import Screen, screen, screen_ablation
+from saltus.interpret.circuits.circuit import Bystander, CircuitFinding, CircuitSettings, find_circuit
+from saltus.interpret.network.checkpoints import Opened, open_checkpoints
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts
+from saltus.interpret.network.scoring import answer_places
+from saltus.interpret.readout.direct import direct_effects
+from saltus.interpret.readout.lens import lens_effects
 from saltus.records.errors import InputError
 from saltus.records.evidence import ModelRecord
 from saltus.records.explanations import Component, Effect, Example
 
 if TYPE_CHECKING:
-    from saltus.interpret.explain import ExplainSettings
+    from saltus.interpret.explanation import ExplainSettings
     from saltus.models.encoding import Encoder
 
 _SINGLES = 200  # components that are all taken out one by one; of larger models those the screen puts first

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from saltus.interpret.circuit import CircuitFinding
+from saltus.interpret.circuits.circuit import CircuitFinding
 from saltus.interpret.subject import Subject
 from saltus.records.explanations import Effect, Explanation, Statement
 from saltus.records.findings import Interval

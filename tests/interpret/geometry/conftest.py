@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from saltus.family import checkpoints
-from saltus.interpret.checkpoints import open_model
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.prompts import Prompts, make_prompts
+from saltus.interpret.network.checkpoints import open_model
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts, make_prompts
 from saltus.records.evidence import ModelRecord
 from saltus.tasks import get_suite
 

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from saltus.interpret.geometry import Places, ends, every_token, groups_of, read_features, sources  # noqa: E402
-from saltus.interpret.hooked import Site  # noqa: E402
+from saltus.interpret.network.hooked import Site  # noqa: E402
 from saltus.records.errors import InputError, UsageError  # noqa: E402
 
 

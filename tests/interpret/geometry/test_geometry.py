@@ -9,8 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from saltus.interpret.checkpoints import open_checkpoints, random_models  # noqa: E402
-from saltus.interpret.development import follow  # noqa: E402
+from saltus.interpret.development.follow import follow  # noqa: E402
 from saltus.interpret.geometry import (  # noqa: E402
     Places,
     answer_target,
@@ -27,7 +26,8 @@ from saltus.interpret.geometry import (  # noqa: E402
     similarity_measure,
     token_target,
 )
-from saltus.interpret.hooked import Site  # noqa: E402
+from saltus.interpret.network.checkpoints import open_checkpoints, random_models  # noqa: E402
+from saltus.interpret.network.hooked import Site  # noqa: E402
 from saltus.records.errors import UsageError  # noqa: E402
 
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from saltus.interpret.hooked import Batch, HookedModel, Read, Site
-from saltus.interpret.prompts import Prompts
+from saltus.interpret.network.hooked import Batch, HookedModel, Read, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import InputError, UsageError
 
 if TYPE_CHECKING:

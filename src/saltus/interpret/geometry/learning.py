@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from saltus.interpret.hooked import HookedModel
-from saltus.interpret.prompts import Prompts
+from saltus.interpret.network.hooked import HookedModel
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import ModelError, UsageError
 
 if TYPE_CHECKING:

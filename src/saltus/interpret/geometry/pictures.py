@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saltus.interpret.geometry.activations import Features, Places, ends, groups_of, read_features
-from saltus.interpret.hooked import HookedModel, Site
-from saltus.interpret.prompts import Prompts
+from saltus.interpret.network.hooked import HookedModel, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import UsageError
 from saltus.records.evidence import ModelRecord
 from saltus.records.findings import Interval

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from saltus.interpret.development.tracks import Measure, Reading
 from saltus.interpret.geometry.activations import Places, ends, groups_of, read_features
-from saltus.interpret.hooked import HookedModel, Site
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.tracks import Measure, Reading
+from saltus.interpret.network.hooked import HookedModel, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import UsageError
 from saltus.records.explanations import Component, Effect
 from saltus.stats.probe import Kind, ProbeScore, probe
@@ -118,8 +118,8 @@ def probe_layers(
         target: What to read off, and where.
         sites: The residual stream after each layer when None.
         kind: "ridge" or "logistic".
-        untrained: Networks that have learned nothing (`saltus.interpret.checkpoints.random_models`): what a
-            probe reads off those comes from the input, not from learning.
+        untrained: Networks that have learned nothing (`network.checkpoints.random_models`): what a probe
+            reads off those comes from the input, not from learning.
         seed: Of folds and control labels.
 
     Raises:

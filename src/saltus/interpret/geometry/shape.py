@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from saltus.interpret.development.tracks import Measure, Reading
 from saltus.interpret.geometry.activations import Places, ends, groups_of, read_features
 from saltus.interpret.geometry.similarity import reading_of
-from saltus.interpret.hooked import HookedModel, Site
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.tracks import Measure, Reading
+from saltus.interpret.network.hooked import HookedModel, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import UsageError
 from saltus.records.explanations import Component
 from saltus.stats.dimension import Dimension, Separation, cluster_separation, effective_dimension

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import numpy as np
 
+from saltus.interpret.development.tracks import Measure, Reading
 from saltus.interpret.geometry.activations import (
     BATCH_TOKENS,
     Features,
@@ -16,9 +17,8 @@ from saltus.interpret.geometry.activations import (
     groups_of,
     read_features,
 )
-from saltus.interpret.hooked import Batch, HookedModel, Read, Site
-from saltus.interpret.prompts import Prompts
-from saltus.interpret.tracks import Measure, Reading
+from saltus.interpret.network.hooked import Batch, HookedModel, Read, Site
+from saltus.interpret.network.prompts import Prompts
 from saltus.records.errors import UsageError
 from saltus.records.evidence import ModelRecord
 from saltus.records.explanations import Component

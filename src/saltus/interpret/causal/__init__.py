@@ -1,0 +1,1 @@
+"""Interventions: ablation, patching, paths, their estimates from gradients, and adapters."""
