@@ -133,10 +133,8 @@ def nothing(plan: Plan) -> dict[str, Rate]:
 @measures(
     Bar("carried", "recall in 2x64 and 3x80, seeds 0 to 2: a set is said to carry it", least=1.0),
     Bar("removed", "recall without it, the highest of these models", most=0.2),
-    Bar("facts", "facts without it, the lowest of these models"),
-    Bar("facts median", "facts without it, the median of these models", least=0.95),
-    Bar("random", "recall without random sets of equal size, the lowest mean"),
-    Bar("random median", "recall without random sets of equal size, the median of the means", least=0.9),
+    Bar("facts", "facts without it, the lowest of these models", least=0.95),
+    Bar("random", "recall without random sets of equal size, the lowest mean", least=0.9),
     Bar("kept", "recall with everything but the circuit out, the lowest", least=0.9),
     seed=503,
     quick=0.2,
@@ -154,8 +152,6 @@ def recall(plan: Plan) -> dict[str, Rate]:
         "carried": Rate.of(sum(one.verdict == "carried" for one, _ in found), size),
         "removed": Rate(max(left["recall"] for _, left in found), None, size),
         "facts": Rate(facts[0], None, size),
-        "facts median": Rate(float(np.median(facts)), None, size),
         "random": Rate(min(one.random.value for one in circuits), None, size),
-        "random median": Rate(float(np.median([one.random.value for one in circuits])), None, size),
         "kept": Rate(min(one.kept.value for one in circuits), None, size),
     }

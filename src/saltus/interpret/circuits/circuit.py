@@ -209,7 +209,9 @@ def _search(
     costs = [collateral(one) if others else 0.0 for one in sets]
     place = min(range(len(sets)), key=lambda i: (costs[i] > min(costs) + _SHARED, -_depth(sets[i]), i))
     kind = heads if sets[place][0].part == "head" else mlps
-    free = [one for one in kind if all(one not in each for each in sets)]
+    # What stands in for a set writes where it does or later; what comes before feeds it.
+    first = min(one.layer for one in sets[place])
+    free = [one for one in kind if one.layer >= first and all(one not in each for each in sets)]
     screen = search.guess if kind is heads else None
     named = grown_set(trials, sets[place], free, how, screen=screen, collateral=cost)
     sets = (*sets[:place], named, *sets[place + 1 :])

@@ -27,6 +27,7 @@ Collateral = Callable[[Set], float]
 """Mean share of their ability that other tasks lose without these components."""
 
 
+_ALIKE = 0.02  # scores and costs that differ by less count as equal
 _JOINING = 2  # further members of a destroying set
 _COMPARED = 8  # destroying sets of one size whose cost for other tasks is compared
 
@@ -40,7 +41,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
             everything else out.
         largest: Most components of a set whose removal destroys; half of them when None.
         chain: Most such sets, each made of components that are in none before.
-        joins: Score that a further member of a destroying set has to take.
+        joins: Level at which the score has to fall for a further member to join a destroying set.
         exhaustive: All sets of one size are tried where there are at most so many, else a beam is grown.
         beam: Sets that are grown further.
         screened: Components tried as the next member where there are more: the best guesses of the screen.
@@ -51,7 +52,7 @@ class SearchSettings(msgspec.Struct, frozen=True, kw_only=True):
     kept: float = 0.9
     largest: int | None = None
     chain: int = 4
-    joins: float = 0.02
+    joins: float = 0.01
     exhaustive: int = 60
     beam: int = 3
     screened: int = 16
@@ -82,6 +83,7 @@ class Trials:
         self._score, self._passes, self._progress = score, passes, progress
         self.chance = chance
         self._known: dict[Set, tuple[float, float]] = {}
+        self._marks: dict[Set, Floats] = {}
         self.spent = 0
         self._whole = self._means(frozenset())
 
@@ -105,10 +107,21 @@ class Trials:
         score, logprob = self._means(out)
         return round(score * 50), round(logprob, 6), tuple(sorted(out))
 
+    def falls(self, out: Iterable[Component], further: Iterable[Component]) -> float:
+        """P-value of the score falling when further components are out too: the sign test over samples."""
+        from scipy.stats import binomtest
+
+        before, after = frozenset(out), frozenset(further)
+        self._means(before), self._means(after)
+        gap = self._marks[after] - self._marks[before]
+        lost, won = int((gap < 0).sum()), int((gap > 0).sum())
+        return float(binomtest(lost, lost + won, 0.5, "greater").pvalue) if lost + won else 1.0
+
     def _means(self, out: Set) -> tuple[float, float]:
         if out not in self._known:
             correct, logprob = self._score(out)
             self._known[out] = float(correct.mean()), float(logprob.mean())
+            self._marks[out] = correct
             self.spent += 1
             if self._progress:
                 self._progress(self.spent)
@@ -172,9 +185,8 @@ def grown_set(
     """A destroying set with further members that bring the rest of the score down to its floor.
 
     Guessing among what a prompt shows can still score at chance; what does that may be a backup at work.
-    Members join one at a time, the one that leaves least, while each takes at least `settings.joins` of the
-    score; of those that leave about as little, the one that costs other tasks least. None joins that takes
-    more from other tasks than from this one.
+    Members join one at a time, the one that leaves least, while the score falls significantly (sign test,
+    `settings.joins`); of those that leave about as little, the one that costs other tasks least.
 
     Args:
         trials: What is left without a set.
@@ -195,19 +207,19 @@ def grown_set(
     cost = collateral if collateral is not None else (lambda one: 0.0)
     for _ in range(_JOINING):
         rest = [one for one in pool if one not in out]
-        if not rest or trials.exhausted or trials.left(out, floor) <= settings.destroyed / 2:
+        if not rest or trials.exhausted or trials.left(out, floor) <= 0:
             break
         if screen is not None and len(rest) > settings.screened:
             guess = screen(out)
             rest = sorted(rest, key=lambda one: (-guess.get(one, 0.0), one))[: settings.screened]
         grown = _within(trials, [out | {one} for one in rest])
-        least = min((trials.score(one) for one in grown), default=1.0)
-        if least > trials.score(out) - settings.joins:
+        if not grown:
             break
-        near = [one for one in grown if trials.score(one) <= least + settings.joins / 2]
-        best = min(near, key=lambda one: (round(cost(one) / 0.02), trials.rank(one)))
-        if cost(best) - cost(out) > trials.left(out, floor) - trials.left(best, floor):
-            break  # it serves other tasks more than this one
+        least = min(trials.score(one) for one in grown)
+        near = [one for one in grown if trials.score(one) <= least + _ALIKE]
+        best = min(near, key=lambda one: (round(cost(one) / _ALIKE), trials.rank(one)))
+        if trials.falls(out, best) > settings.joins:
+            break
         out = best
     return _by_harm(trials, out)
 
