@@ -53,6 +53,34 @@ def test_recall_is_a_breakthrough_by_step(findings: Findings) -> None:
     assert finding["rise"]["low"] > 0.5
 
 
+def test_recall_is_explained(demo: tuple[Path, dict[str, Any]], findings: Findings) -> None:
+    (one,) = demo[1]["explanations"]
+    assert (one["model"], one["before"], one["verdict"]) == (
+        "tiro-2x64@step2000",
+        "tiro-2x64@step450",
+        "carried",
+    )
+    assert one["finding"] == findings["recall", "step", "tiro-2x64"]["id"]
+    assert {(role["component"], role["role"]) for role in one["roles"]} >= {
+        ("L0H1", "previous_token"),
+        ("L1H0", "induction"),
+    }
+    assert one["circuit"]["necessary"] == ["L1H0"]
+    assert one["circuit"]["removed"]["value"] <= 0.2
+    assert one["circuit"]["random"]["value"] >= 0.9
+    assert "L0H1 into the keys of L1H0" in one["text"]
+    assert "stood at" in one["text"]
+    patched = {
+        effect["component"]: effect["effect"]
+        for effect in one["effects"]
+        if effect["method"] == "activation_patching"
+    }
+    assert patched["L1H0"] >= 0.9
+    facts = [e for e in one["effects"] if e["task"] == "facts" and e["component"] == "L1H0"]
+    assert all(effect["baseline"] + effect["effect"] >= 0.95 for effect in facts[:1])
+    assert facts
+
+
 def test_recall_is_a_breakthrough_by_depth(findings: Findings) -> None:
     finding = findings["recall", "layers", ""]
     assert finding["verdict"] == "emergent"

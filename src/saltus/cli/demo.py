@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from saltus.cli.output import emit, json_option, next_step, open_store, say, store_option
+
+if TYPE_CHECKING:
+    from saltus.interpret.explanation import Explained
+    from saltus.records.findings import Finding
+    from saltus.store import Store
+    from saltus.tasks import Suite
 
 AXES = ("step", "layers", "params")
 
@@ -15,8 +24,9 @@ AXES = ("step", "layers", "params")
 @store_option
 @json_option
 def command(output: str, limit: int | None, store_path: str, as_json: bool) -> int:
-    """Evaluate the embedded models live, detect, forecast, and write a report; minutes on two cores."""
+    """Evaluate the embedded models live, detect, forecast, explain, and write a report; a minute or two."""
     from saltus.cli.detect import explain, show
+    from saltus.cli.explain import GLYPHS, document
     from saltus.cli.progress import evaluation_panel
     from saltus.emergence import detect_all
     from saltus.emergence.forecast import forecast_all
@@ -48,16 +58,31 @@ def command(output: str, limit: int | None, store_path: str, as_json: bool) -> i
         record_timelines(store, timelines(points))
         record_warnings(store, early_warnings(points))
         record_forecasts(store, forecast_all(points, axis="params"))
+        explained = _explained(store, findings, suite)
         info = write_report(store, findings, output, title="The embedded family")
     if as_json:
-        emit({"run": summary, "findings": findings, "report": info})
+        told = [document(one) for one in explained]
+        emit({"run": summary, "findings": findings, "explanations": told, "report": info})
         return 1 if summary.failed else 0
     say()
     explain(findings)
     say()
     show(findings)
+    for one in explained:
+        say(f"\n{GLYPHS[one.explanation.verdict]} {one.explanation.headline}")
     for problem in summary.problems:
         click.echo(f"saltus: {problem}", err=True)
     say(f"\nReport: {output} ({info.bytes / 1e6:.1f} MB), opens in any browser.")
     next_step(f"saltus ls findings --store {store_path}")
     return 1 if summary.failed else 0
+
+
+def _explained(store: Store, findings: Sequence[Finding], suite: Suite) -> list[Explained]:
+    """What carries recall, whose jump is in the model and not in the metric; one is enough here."""
+    from saltus.cli.explain import explain_finding
+
+    return [
+        explain_finding(store, finding, suite)
+        for finding in findings
+        if (finding.task, finding.axis, finding.artifact) == ("recall", "step", "jump_persists")
+    ]

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from saltus.records.changes import Lag, Timeline
     from saltus.records.findings import Finding
     from saltus.store import Store
+    from saltus.tasks import Suite
 
-_GLYPHS = {"carried": "◆", "nothing": "○", "unclear": "?"}
+GLYPHS = {"carried": "◆", "nothing": "○", "unclear": "?"}
 _STANDING = {"shown": "shown", "correlated": "only correlated", "not_tested": "not tested"}
 _SHOWN = 12  # rows of a table of effects
 
@@ -107,6 +108,15 @@ def command(
     return 1 if found.problems else 0
 
 
+def explain_finding(store: Store, finding: Finding, suite: Suite) -> Explained:
+    """Explain a recorded finding, and record that."""
+    from saltus.interpret.explanation import explain
+    from saltus.interpret.subject import find_subject
+
+    subject, task = find_subject(store, finding.id)
+    return dated(store, explain(subject, suite, task))
+
+
 def dating(points: Sequence[dict[str, Any]]) -> Finding | None:
     """What the scores of the checkpoints say about the onset; nothing where they are too few."""
     from saltus.emergence import detect_all
@@ -152,7 +162,7 @@ def document(found: Explained) -> dict[str, Any]:
 
 def show(one: Explanation, effects: Sequence[Effect]) -> None:
     """Print an explanation: the headline, what heads do, what taking parts out does, and the statements."""
-    say(f"{_GLYPHS[one.verdict]} {one.headline}\n")
+    say(f"{GLYPHS[one.verdict]} {one.headline}\n")
     if one.roles:
         table(
             ("head", "role", "attention", "interval", "uniform"),

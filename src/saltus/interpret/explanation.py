@@ -19,6 +19,7 @@ from saltus.interpret.attention.heads import HeadScores, head_scores
 from saltus.interpret.attention.probes import Probes, make_probes, probe_vocabulary
 from saltus.interpret.attention.views import attention_views
 from saltus.interpret.causal.adapter import Adapter, save_adapter
+from saltus.interpret.circuits.bench import LEAST
 from saltus.interpret.circuits.circuit import Bystander, CircuitFinding
 from saltus.interpret.development.follow import development_sentences, follow, record_development
 from saltus.interpret.development.measures import head_measure, score_measure
@@ -43,7 +44,6 @@ FORMAT = "saltus-explain"
 _VIEWS = 4  # prompts whose attention can be looked at
 _HEADS_SHOWN = 6
 _ORDERED = 0.05  # q-value at which one curve counts as first
-_LEAST = 16  # samples: half of them find, half of them test
 
 Report = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is."""
@@ -275,10 +275,10 @@ def _prompts(task: Task, opened: Opened, settings: ExplainSettings) -> Prompts:
             field="task",
         )
     samples = list(islice(task.items(), settings.limit))
-    if len(samples) < _LEAST:
+    if len(samples) < LEAST:
         raise InputError(
             f"task {task.name} has {len(samples)} samples, and half of them find what the other half tests; "
-            f"give {_LEAST} at least",
+            f"give {LEAST} at least",
             field="limit",
         )
     return make_prompts(

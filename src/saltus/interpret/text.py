@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from saltus.interpret.circuits.circuit import CircuitFinding
 from saltus.interpret.subject import Subject
-from saltus.records.explanations import Effect, Explanation, Statement
+from saltus.records.explanations import Effect, Explanation, Statement, parse_components, set_name
 from saltus.records.findings import Interval
 
 _WORDS = {
@@ -44,10 +44,9 @@ def headline(one: Explanation) -> str:
             named = _joined([_titled(one, name) for name in one.circuit.necessary])
             fed = _feeding(one)
             named += f", fed by {_joined([_titled(one, name) for name in fed])}" if fed else ""
-            return (
-                f"{_upper(one.task)} in {one.model} is carried by {named}: without "
-                f"{_joined(one.circuit.necessary)} the score falls to {_number(one.circuit.removed)}"
-            )
+            out = _joined(one.circuit.necessary)
+            left = _number(one.circuit.removed)
+            return f"{one.model} does {one.task} with {named}: without {out} the score falls to {left}"
 
 
 def statements(
@@ -104,7 +103,7 @@ def _shown(one: Explanation, found: CircuitFinding, effects: Sequence[Effect], s
     out += _other_sets(one, effects)
     out += _edges(one)
     out += _ways(one, effects)
-    out += _others(one, found, effects)
+    out += _others(one, effects)
     out += _kept(one)
     out += _patched(one, effects)
     out += _beside(one, effects, subject)
@@ -182,7 +181,7 @@ def _means(names: Sequence[str]) -> str:
 def _ways(one: Explanation, effects: Sequence[Effect]) -> list[str]:
     """The same set by other ways of ablation."""
     assert one.circuit is not None  # noqa: S101 - asked for circuits only
-    name = "+".join(one.circuit.necessary)
+    name = _set_of(one)
     rows = [
         row
         for row in effects
@@ -198,9 +197,9 @@ def _ways(one: Explanation, effects: Sequence[Effect]) -> list[str]:
     return ["The same set leaves " + ", ".join(f"{_after(row)} {words[row.method]}" for row in rows) + "."]
 
 
-def _others(one: Explanation, found: CircuitFinding, effects: Sequence[Effect]) -> list[str]:
+def _others(one: Explanation, effects: Sequence[Effect]) -> list[str]:
     """What the ablation does to other tasks."""
-    name = "+".join(str(part) for part in sorted(found.named))
+    name = _set_of(one)
     rows = [row for row in effects if _purpose(row) == "collateral" and row.component == name]
     if not rows:
         return []
@@ -247,9 +246,11 @@ def _patched(one: Explanation, effects: Sequence[Effect]) -> list[str]:
         f"Put into the corrupted prompts, what {best.component} writes on the prompts themselves brings back "
         f"{_ends(best)} of the difference between the two answers' logits."
     )
-    name = "+".join(one.circuit.necessary) if one.circuit else ""
+    name = _set_of(one)
     out += [
-        f"All of {row.component} together bring back {_ends(row)}." for row in rows if row.component == name
+        f"{_joined(row.component.split('+'))} together bring back {_ends(row)}."
+        for row in rows
+        if row.component == name
     ]
     return out if name != best.component else out[:1]
 
@@ -257,7 +258,7 @@ def _patched(one: Explanation, effects: Sequence[Effect]) -> list[str]:
 def _beside(one: Explanation, effects: Sequence[Effect], subject: Subject) -> list[str]:
     """The same ablation before the onset, and just after it."""
     assert one.circuit is not None  # noqa: S101 - asked for circuits only
-    name = "+".join(one.circuit.necessary)
+    name = _set_of(one)
     out = []
     for record, where in ((subject.before, "before the onset"), (subject.after, "just after the onset")):
         row = next(
@@ -346,6 +347,11 @@ def _not_tested(one: Explanation, found: CircuitFinding, effects: Sequence[Effec
     return out
 
 
+def _set_of(one: Explanation) -> str:
+    """The named set as rows of effects call it."""
+    return set_name(parse_components("+".join(one.circuit.necessary))) if one.circuit else ""
+
+
 def _purpose(row: Effect) -> str:
     return str(_detail(row).get("purpose", ""))
 
@@ -373,7 +379,3 @@ def _joined(names: Sequence[str]) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -165,7 +165,7 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         components: Names, in order of the layers.
         necessary: Those of them that are named: the set whose removal destroys the ability, most harmful
-            first; of several such sets the one that other tasks need least.
+            first; of several such sets the one nearest to the output.
         edges: Ways between them, strongest first.
         kept: Score with everything else ablated (faithfulness).
         removed: Score with only the necessary components ablated.

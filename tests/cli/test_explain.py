@@ -1,0 +1,132 @@
+"""`saltus explain`: what it prints, what it records, and one clear sentence where it cannot go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import saltus
+from saltus.cli import main
+from saltus.family import path
+from saltus.store import load_explanations, load_timelines
+
+FEW = ["--limit", "64", "--other", "facts", "--only-model"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+
+
+def run(capfdbinary, *arguments: str) -> tuple[int, str, str]:
+    capfdbinary.readouterr()
+    code = main(["explain", *arguments])
+    out, err = capfdbinary.readouterr()
+    return code, out.decode(), err.decode()
+
+
+def test_a_model_is_explained_and_recorded(tmp_path: Path, capfdbinary) -> None:
+    store = str(tmp_path / "store")
+    adapter = tmp_path / "adapter.json"
+    code, out, err = run(
+        capfdbinary, "tiro-2x64", "--task", "recall", *FEW, "--store", store, "--adapter", str(adapter)
+    )
+    assert (code, err) == (0, "")
+    assert "tiro-2x64@step2000 does recall with L1H0 (an induction head), fed by L0H1" in out
+    assert "Shown:" in out
+    assert "Only correlated:" in out
+    assert "Not tested:" in out
+    assert out.rstrip().endswith(f"Next: saltus report --store {store} -o report.html")
+    assert json.loads(adapter.read_text())["components"][0]["component"] == "L1H0"
+    with saltus.open(store) as opened:
+        [one] = load_explanations(opened)
+        rows = opened.sql("SELECT * FROM effects WHERE run = ?", [one.id]).to_pylist()
+        assert {row["model"] for row in rows} == {"tiro-2x64@step2000"}
+        assert {"mean_ablation", "activation_patching", "tuned_lens"} <= {row["method"] for row in rows}
+        before = len(rows)
+        assert load_timelines(opened) == []
+    assert run(capfdbinary, "tiro-2x64", "--task", "recall", *FEW, "--store", store)[0] == 0
+    with saltus.open(store) as opened:
+        assert opened.sql("SELECT count(*) AS n FROM effects")["n"][0].as_py() == before
+        assert len(load_explanations(opened)) == 1
+
+
+def test_json_is_the_contract(tmp_path: Path, capfdbinary) -> None:
+    code, out, _ = run(
+        capfdbinary, "tiro-1x48", "--task", "recall", *FEW, "--json", "--store", str(tmp_path / "store")
+    )
+    document = json.loads(out)
+    assert code == 0
+    assert {"effects", "circuit", "text", "verdict", "statements"} <= set(document)
+    assert set(document["effects"][0]) >= {
+        "component",
+        "task",
+        "method",
+        "effect",
+        "low",
+        "high",
+        "baseline",
+        "n",
+    }
+    assert (document["verdict"], document["circuit"]) == ("nothing", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tiro-2x64"], "tiro-2x64 is a model, so say which ability is meant with --task"),
+        (["nobody", "--task", "recall"], "no finding and no model is called 'nobody'"),
+        (["tiro-2x64", "--task", "flying"], "no installed suite has a task 'flying'"),
+        (["tiro-2x64", "--task", "recall", "--suite", "family", "--other", "flying"], "no task 'flying'"),
+        (["tiro-2x64", "--task", "recall", "--counterfactual", "none"], "no counterfactual 'none'"),
+        (["tiro-2x64", "--task", "recall", "--limit", "10"], "give 20 at least"),
+        (["tiro-2x64", "--task", "recall", "--device", "moon"], "the device 'moon' cannot be used"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(tmp_path: Path, capfdbinary, arguments: list[str], said: str) -> None:
+    code, out, err = run(capfdbinary, *arguments, "--store", str(tmp_path / "store"))
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_a_model_that_cannot_be_opened_is_one_sentence(tmp_path: Path, capfdbinary) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(path("tiro-2x16"), model)
+    (model / "family.json").unlink()
+    config = json.loads((model / "config.json").read_text())
+
+    def attempt(**changes: object) -> tuple[int, str]:
+        (model / "config.json").write_text(json.dumps({**config, **changes}))
+        store = str(tmp_path / "store")
+        code, _, err = run(capfdbinary, str(model), "--task", "recall", "--suite", "family", "--store", store)
+        return code, err
+
+    code, err = attempt(model_type="bloom", architectures=["BloomForCausalLM"])
+    assert code == 4
+    assert err.count("\n") == 1
+    code, err = attempt(max_position_embeddings=12)
+    assert code == 2
+    assert "has 18 tokens and the model reads 12 at most" in err
+
+
+def test_a_broken_checkpoint_is_named_and_costs_nothing_else(tmp_path: Path, capfdbinary) -> None:
+    for step in (400, 450, 500, 2000):
+        shutil.copytree(path("tiro-2x64", step), tmp_path / "mine" / f"step{step}")
+    weights = tmp_path / "mine" / "step450" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    store = str(tmp_path / "store")
+    code, out, err = run(
+        capfdbinary,
+        str(tmp_path / "mine" / "step2000"),
+        *("--task", "recall", "--suite", "family", "--limit", "64", "--other", "facts", "--store", store),
+    )
+    assert code == 1
+    assert "step450" in err
+    assert err.count("\n") == 1
+    assert "does recall with L1H0" in out
