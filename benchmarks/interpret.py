@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -76,7 +77,8 @@ def ablated(model: Any, prompts: Any) -> list[float]:
     from saltus.interpret.causal.ablation import ablate, reference
     from saltus.interpret.network.scoring import score_prompts
 
-    means = reference(model, prompts)
+    # TransformerLens is given the mean over all places, so that is what is compared.
+    means = msgspec.structs.replace(reference(model, prompts), places={})
     return [
         score_prompts(model, prompts, ablate(model, [head], baseline=means)).score
         for head in model.components("head")

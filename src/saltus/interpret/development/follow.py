@@ -42,9 +42,8 @@ __all__ = [
 ]
 
 FORMAT = "saltus-explain"
-_MOVED = (
-    0.05  # a rise of a share that is worth a sentence; `saltus.emergence.warning` uses the same for scores
-)
+_MOVED = 0.05  # a rise of a share that is worth a sentence; early warnings use the same for scores
+_EARLY = 0.25  # share of the rise across the onset that has to lie before it to be said to
 _NOUNS = {
     "previous_token": "previous-token head",
     "induction": "induction head",
@@ -158,10 +157,10 @@ def development_sentences(
 ) -> tuple[Statement, ...]:
     """Set the curves of one model beside the onset of an ability: what stood before it, what rose with it.
 
-    "Stood before" compares the last checkpoint before the onset's interval with the first of all, "rose with
-    it" the first checkpoint after the interval with the last before; a rise is .05 at least and more than
-    both intervals. Those say how sure a reading is, not how another training would go: several seeds do, by
-    `lags`.
+    "Stood before" compares the last checkpoint before the onset's interval with the first of all, where that
+    is a quarter at least of the rise up to the first checkpoint after the interval; "rose with it" compares
+    that checkpoint with the last before. A rise is .05 at least and more than both intervals. Those say how
+    sure a reading is, not how another training would go: several seeds do, by `lags`.
 
     Args:
         tracks: Of one model: the strongest heads, or named ones.
@@ -238,7 +237,8 @@ def _formed(track: Track, onset: Interval, task: str) -> tuple[tuple[int, float]
     at = f"{track.axis} {_place(track.at[early[-1]])}"
     then = f"{track.axis} {_place(track.at[late[0]])}"
     named = f"The {what}{_who(end)}"
-    if _rose(start, before):
+    early_share = (before.value - start.value) / max(after.value - start.value, 1e-9)
+    if _rose(start, before) and (early_share >= _EARLY or not _rose(before, after)):
         text = (
             f"{named} stood at {_number(before)} at {at}, the last checkpoint before {where}, up from "
             f"{_number(start)} at {track.axis} {_place(track.at[0])}{_against(before)}; it was at "
