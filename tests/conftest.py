@@ -19,6 +19,9 @@ def shared() -> Path:
     return SHARED
 
 
+# What peers recorded, with the scripts that recorded it: those need the peers, and are no tests.
+collect_ignore_glob = ["golden/*"]
+
 _skipped: list[str] = []
 
 

@@ -130,3 +130,48 @@ def test_a_broken_checkpoint_is_named_and_costs_nothing_else(tmp_path: Path, cap
     assert "step450" in err
     assert err.count("\n") == 1
     assert "does recall with L1H0" in out
+
+
+def test_a_model_that_counts_places_is_not_called_an_induction_head(tmp_path: Path, capfdbinary) -> None:
+    """Trained on letters that repeat after twelve: looking back by distance there looks like induction."""
+    import numpy as np
+    import torch
+
+    from saltus.family.catalog import find_size
+    from saltus.family.checkpoint import new_model, write_configs, write_tokenizer
+    from saltus.family.corpus import LETTER, decode
+
+    period, rng = 12, np.random.default_rng(0)
+    model = new_model(find_size("2x32"), 0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0)
+    for _ in range(250):
+        part = rng.integers(LETTER, LETTER + 26, (32, period))
+        tokens = torch.from_numpy(np.concatenate([np.zeros((32, 1), np.int64), part, part, part], axis=1))
+        logits = model(tokens[:, :-1]).logits[:, period + 1 :]
+        loss = torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), tokens[:, period + 2 :].reshape(-1)
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    folder = tmp_path / "trap"
+    model.save_pretrained(folder)
+    write_configs(folder, model)
+    write_tokenizer(folder)
+    lines = ["tasks:", "  - name: again", "    kind: generation", "    metrics: [exact_match]", "    items:"]
+    for _ in range(64):
+        part = decode(rng.integers(LETTER, LETTER + 26, period))
+        shown = int(rng.integers(2, period))
+        text, target = part + part[:shown], part[shown]
+        source = f"[[{1 + shown}, {2 + shown}]]"  # after the newline
+        lines.append(f'      - {{input: "\\n{text}", target: "{target}", sources: {source}}}')
+    suite = tmp_path / "suite.yaml"
+    suite.write_text("\n".join(["name: trap", *lines]))
+    code, out, err = run(
+        capfdbinary, str(folder), "--task", "again", "--suite", str(suite), "--store", str(tmp_path / "store")
+    )
+    assert (code, err) == (0, "")
+    assert "does again with" in out
+    assert "tokens back" in out
+    assert "induction head)" not in out
+    assert "as an induction head" not in out.replace("No head attends as an induction head", "")

@@ -178,10 +178,7 @@ def show(one: Explanation, effects: Sequence[Effect]) -> None:
             ),
             title=f"What heads of {one.model} attend to",
         )
-    rows = [
-        e for e in effects if e.method == "mean_ablation" and e.model == one.model and e.metric == one.metric
-    ]
-    rows.sort(key=lambda e: (e.task != one.task, e.effect))
+    rows = _ablations(one, effects)
     table(
         ("without", "task", "before", "after", "change", "interval", "n"),
         (
@@ -204,6 +201,22 @@ def show(one: Explanation, effects: Sequence[Effect]) -> None:
             say(f"\n{_STANDING[standing].capitalize()}:")
             for text in own:
                 say(f"  - {text}")
+
+
+def _ablations(one: Explanation, effects: Sequence[Effect]) -> list[Effect]:
+    """One row a component and task, those on held-out prompts first; the named set on top, then by harm."""
+    kept: dict[tuple[str, str], Effect] = {}
+    for row in effects:
+        held_out = '"purpose"' in row.detail
+        if row.method != "mean_ablation" or row.model != one.model or '"kept"' in row.detail:
+            continue
+        if row.metric in (one.metric, "choice_correct", "exact_match") and '"given"' not in row.detail:
+            key = (row.component, row.task)
+            if key not in kept or (held_out and '"purpose"' not in kept[key].detail):
+                kept[key] = row
+    named = "+".join(sorted(one.circuit.necessary)) if one.circuit else ""
+    shown = [row for row in kept.values() if row.task == one.task or row.component == named]
+    return sorted(shown, key=lambda row: (row.component != named, row.task != one.task, row.effect))
 
 
 def _stages(bar: Progress) -> Any:

@@ -22,7 +22,7 @@ from saltus.interpret.causal.adapter import Adapter, save_adapter
 from saltus.interpret.circuits.bench import LEAST
 from saltus.interpret.circuits.circuit import Bystander, CircuitFinding
 from saltus.interpret.development.follow import development_sentences, follow, record_development
-from saltus.interpret.development.measures import head_measure, score_measure
+from saltus.interpret.development.measures import head_measure, layer_measure, score_measure
 from saltus.interpret.development.tracks import Development
 from saltus.interpret.dissect import around, dissect
 from saltus.interpret.network.checkpoints import Opened, open_model
@@ -337,6 +337,7 @@ def _develop(
         subject.series,
         [
             head_measure(probes, prompts if prompts.sources is not None else None),
+            layer_measure(prompts),
             score_measure(prompts, task.chance),
         ],
         device=settings.device,

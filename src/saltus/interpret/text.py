@@ -169,9 +169,17 @@ def _feeding(one: Explanation) -> list[str]:
 
 def _titled(one: Explanation, name: str) -> str:
     """A head with what it does, where that is known."""
-    titles = {"induction": "an induction head", "previous_token": "a previous-token head"}
-    role = next((titles[r.role] for r in one.roles if r.component == name and r.role in titles), "")
-    return f"{name} ({role})" if role else name
+    for role in one.roles:
+        if role.component != name:
+            continue
+        match role.role:
+            case "induction":
+                return f"{name} (an induction head)"
+            case "previous_token":
+                return f"{name} (a previous-token head)"
+            case "fixed_distance":
+                return f"{name} (which looks {role.distance} tokens back)"
+    return name
 
 
 def _means(names: Sequence[str]) -> str:

@@ -34,6 +34,10 @@ ROLES: dict[str, tuple[str, str]] = {
     "copying": ("Copying", "share of places where the head raises the token that it attends to"),
     "delimiter": ("Delimiter", "attention to separators"),
     "fixed_distance": ("Fixed distance", "attention at one distance, which can look like induction"),
+    "logit_lens": (
+        "Layers",
+        "share of answers whose first token the logit lens reads off the residual stream there",
+    ),
 }
 RANDOM = "RANDOM"
 MOST_ROWS = 16

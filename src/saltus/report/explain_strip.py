@@ -16,6 +16,7 @@ from saltus.report.scales import AxisScale, x_encoding, x_scale, y_encoding, y_s
 from saltus.report.theme import theme
 from saltus.report.words import number, place_text
 
+LAYERS = "logit_lens"  # the one score that is of layers, not heads
 MOST_HEADS = 48
 _LEFT = 58  # room of both y axes, so that the checkpoints of both panels stand under each other
 _TOPS = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -27,7 +28,8 @@ def head_scores(effects: Sequence[Effect]) -> dict[str, dict[str, dict[str, Effe
     """Scores of heads by role, head and checkpoint; the row over all probe lengths where there are more."""
     found: dict[str, dict[str, dict[str, Effect]]] = {}
     for one in effects:
-        if one.method not in ROLES or not is_head(one.component):
+        layer = one.method == LAYERS and one.metric == "first_correct"
+        if one.method not in ROLES or not (layer or is_head(one.component)):
             continue
         slot = found.setdefault(one.method, {}).setdefault(one.component, {})
         if one.model not in slot or not details(one).get("length"):
@@ -92,8 +94,10 @@ def strip_answer(
     head = max(known, key=lambda name: (known[name].effect, name))
     one = known[head]
     even = "by chance" if role == "copying" else "if attention were even"
-    held = "" if one.baseline is None else f", {number(one.baseline)} {even}"
+    held = "" if one.baseline is None or role == LAYERS else f", {number(one.baseline)} {even}"
     place = where(explanation.axis, at, places)
+    if role == LAYERS:
+        return f"{ROLES[role][0]}: {value_text(one)} of the answers can be read off after {head} at {place}"
     return f"{ROLES[role][0]}: {head} stands highest at {place}, {value_text(one)}{held}"
 
 
@@ -249,10 +253,14 @@ def _with_gaps(heads: Sequence[str]) -> list[str]:
     """Names with an empty row, which begins with a dash, between the layers."""
     names: list[str] = []
     for before, head in zip([None, *heads], heads, strict=False):
-        if before is not None and parse_components(before)[0].layer != parse_components(head)[0].layer:
+        if before is not None and is_head(head) and _layer(before) != _layer(head):
             names.append(f"-{head}")
         names.append(head)
     return names
+
+
+def _layer(name: str) -> int:
+    return parse_components(name)[0].layer
 
 
 def _three(value: float | None) -> float | None:

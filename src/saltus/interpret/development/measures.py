@@ -13,6 +13,7 @@ from saltus.interpret.development.tracks import Measure, Reading
 from saltus.interpret.network.hooked import HookedModel
 from saltus.interpret.network.prompts import Prompts
 from saltus.interpret.network.scoring import mean_interval, score_prompts
+from saltus.interpret.readout.lens import logit_lens
 from saltus.records import INTERNALS
 from saltus.records.explanations import Component
 
@@ -70,6 +71,34 @@ def score_measure(prompts: Prompts, chance: float | None = None) -> Measure:
             task=prompts.task,
         )
         return {f"{prompts.task} {prompts.metric}": reading}
+
+    return measure
+
+
+def layer_measure(prompts: Prompts) -> Measure:
+    """How often the answer's first token is already the likeliest after each layer, by the logit lens.
+
+    Args:
+        prompts: Of the task.
+    """
+
+    def measure(model: HookedModel) -> dict[str, Reading]:
+        found = logit_lens(model, prompts)
+        readings = {}
+        for place, component in enumerate(found.components):
+            share = found.interval("first_correct", place)
+            readings[f"logit_lens:{component}"] = Reading(
+                value=share.value,
+                low=share.low,
+                high=share.high,
+                level=share.level,
+                n=found.first_correct.shape[0],
+                component=str(component),
+                method="logit_lens",
+                metric="first_correct",
+                task=prompts.task,
+            )
+        return readings
 
     return measure
 
