@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import saltus
-from saltus.family import checkpoints, path
+from saltus.family import checkpoints, finals, path
 from saltus.interpret.subject import find_subject, find_suite
 from saltus.records import Finding, Interval, ModelError, ModelRecord, Point, RunRecord, UsageError
 from saltus.store import record_findings
@@ -122,3 +122,29 @@ def test_the_suite_is_the_one_that_was_run_or_the_only_one(store):
         find_suite(store, "flying", None)
     with pytest.raises(UsageError, match="has no task 'flying'"):
         find_suite(store, "flying", "family")
+
+
+def test_of_models_at_one_place_the_largest_stands_before_the_onset(store):
+    models = finals(0)
+    store.append("models", models)
+    points = tuple(Point(one.id, "r", float(one.layers), 0.5, 0.4, 0.6, 256.0) for one in reversed(models))
+    finding = Finding(
+        id="beef5678",
+        family="tiro",
+        axis="layers",
+        task="recall",
+        metric="exact_match",
+        n_scales=3,
+        n_samples=256.0,
+        verdict="emergent",
+        headline="",
+        onset=Interval(1.5, 1.2, 1.9),
+        points=points,
+    )
+    record_findings(store, [finding])
+    subject, _ = find_subject(store, "beef")
+    assert (subject.model.name, subject.before.name, subject.after.name) == (
+        "tiro-3x80",
+        "tiro-1x48",
+        "tiro-2x16",
+    )

@@ -135,7 +135,7 @@ def dated(store: Store, found: Explained) -> Explained:
     found.record(store)
     lines: list[Timeline] = []
     order: list[Lag] = []
-    if found.heads is not None and len(found.heads.records) > 2:
+    if found.subject.axis in ("step", "tokens") and found.heads is not None and len(found.heads.records) > 2:
         points = found.curves()
         lines = timelines(points, seed=found.explanation.seed)
         order = lags(points, seed=found.explanation.seed)

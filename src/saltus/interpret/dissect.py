@@ -139,7 +139,8 @@ def around(
     how = {"device": settings.device, "dtype": settings.dtype}
     for record, model in open_checkpoints(records, encoder=opened.encoder, problems=problems, **how):
         rows += lens_effects(model, prompts, run=run, model_id=record.id, tuned=False)
-        if circuit.named:
+        # In a model of another size the same names are other parts.
+        if circuit.named and model.anatomy == opened.model.anatomy:
             baseline = reference(model, prompts)
             found = ablation_effects(model, prompts, sets, baseline=baseline, run=run)
             rows += [row for row in found if row.metric == prompts.metric]

@@ -157,7 +157,9 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
         save_adapter(self.adapter, path)
 
     def _told(self) -> list[str]:
-        """Curves of single heads that the text speaks of, such as "induction:L1H0"."""
+        """Curves that the text speaks of: of heads such as "induction:L1H0"; over sizes, of the strongest."""
+        if self.subject.axis == "params":
+            return [name for name in TELLING if name != "source"]
         roles = [role for role in self.explanation.roles if role.role in TELLING]
         return [f"{role.role}:{role.component}" for role in roles][:_HEADS_SHOWN]
 

@@ -139,7 +139,8 @@ def _of_finding(store: Store, finding: Finding) -> Subject:
     places: dict[str, float] = {}
     for point in finding.points:
         places.setdefault(point.model, point.x)
-    ids = [one for one in sorted(places, key=lambda one: places[one]) if one in known]
+    ids = [one for one in places if one in known]
+    ids.sort(key=lambda one: (places[one], known[one].params or 0.0))
     if not ids:
         raise UsageError(
             f"the models of finding {finding.id[:8]} are not in the store; evaluate them with `saltus run`",

@@ -352,6 +352,10 @@ def _not_tested(one: Explanation, found: CircuitFinding, effects: Sequence[Effec
     )
     if not one.before:
         out.append("No checkpoint before an onset was tried.")
+    elif one.circuit is not None and not any(
+        row.model == one.before and "ablation" in row.method for row in effects
+    ):
+        out.append(f"{one.before}, before the onset, is of another size, so it does not have the same parts.")
     return out
 
 
