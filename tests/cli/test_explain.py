@@ -47,6 +47,8 @@ def test_a_model_is_explained_and_recorded(tmp_path: Path, capfdbinary) -> None:
         rows = opened.sql("SELECT * FROM effects WHERE run = ?", [one.id]).to_pylist()
         assert {row["model"] for row in rows} == {"tiro-2x64@step2000"}
         assert {"mean_ablation", "activation_patching", "tuned_lens"} <= {row["method"] for row in rows}
+        ablated = {row["component"] for row in rows if row["method"] == "mean_ablation"}
+        assert {"L1H0", "MLP0", "L1"} <= ablated
         before = len(rows)
         assert load_timelines(opened) == []
     assert run(capfdbinary, "tiro-2x64", "--task", "recall", *FEW, "--store", store)[0] == 0
@@ -73,6 +75,17 @@ def test_json_is_the_contract(tmp_path: Path, capfdbinary) -> None:
         "n",
     }
     assert (document["verdict"], document["circuit"]) == ("nothing", None)
+
+
+def test_items_without_marks_are_explained_as_far_as_that_goes(tmp_path: Path, capfdbinary) -> None:
+    few = ["--limit", "64", "--other", "recall", "--only-model"]
+    code, out, _ = run(
+        capfdbinary, "tiro-2x64", "--task", "facts", *few, "--json", "--store", str(tmp_path / "store")
+    )
+    document = json.loads(out)
+    assert (code, document["verdict"]) == (0, "carried")
+    assert not [role for role in document["roles"] if role["role"] == "source"]
+    assert "the items do not mark it (`sources`, docs/tasks.md)" in document["text"]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ def _interventions(
     rows = screen_effects(estimated, model, prompts, run=run)
     order = np.argsort(-np.abs(estimated.effects), kind="stable")
     ranked = [estimated.components[i] for i in order]
-    rows += ablation_effects(model, prompts, ranked[:_SINGLES], baseline=baseline, run=run, seed=seed)
+    singles = [*ranked[:_SINGLES], *model.components("layer")]
+    rows += ablation_effects(model, prompts, singles, baseline=baseline, run=run, seed=seed)
     if circuit.named:
         for method in METHODS[1:]:
             found = ablation_effects(

@@ -32,7 +32,7 @@ from saltus.interpret.text import TELLING, as_text, by_standing, headline, state
 from saltus.records.changes import Lag
 from saltus.records.errors import InputError, UsageError
 from saltus.records.evidence import ModelRecord, RunRecord
-from saltus.records.explanations import Effect, Explanation, View, parse_components
+from saltus.records.explanations import Effect, Explanation, Statement, View, parse_components
 from saltus.records.findings import Finding
 from saltus.records.ids import content_hash
 
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 FORMAT = "saltus-explain"
 _VIEWS = 4  # prompts whose attention can be looked at
 _HEADS_SHOWN = 6
+_UNMARKED = (
+    "How much heads look at the place of the answer was not scored, because the items do not mark it "
+    "(`sources`, docs/tasks.md)."
+)
 _ORDERED = 0.05  # q-value at which one curve counts as first
 
 Report = Callable[[str, int, int], None]
@@ -254,6 +258,8 @@ def explain(
         version=__version__,
     )
     found = statements(explanation, taken.circuit, effects, subject)
+    if prompts.sources is None and taken.circuit.verdict != "nothing":
+        found = (*found, Statement("not_tested", _UNMARKED))
     explanation = msgspec.structs.replace(
         explanation, headline=headline(explanation), statements=found, text=as_text(found)
     )
