@@ -18,6 +18,7 @@ from saltus.cli.output import (
     table,
 )
 from saltus.records.explanations import Effect, Explanation
+from saltus.records.metrics import INTERNALS
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -139,7 +140,8 @@ def dated(store: Store, found: Explained) -> Explained:
         points = found.curves()
         lines = timelines(points, seed=found.explanation.seed)
         order = lags(points, seed=found.explanation.seed)
-    record_timelines(store, lines)
+    # The ability's own changes are those of its samples, which `saltus timeline` dates.
+    record_timelines(store, [line for line in lines if line.task == INTERNALS])
     found = found.with_lags(order)
     record_explanations(store, [found.explanation])
     return found

@@ -227,7 +227,8 @@ def explain(
     heads, scores = _develop(subject, opened, prompts, wanted, probes, settings, tell, problems)
     if subject.finding is None and scores is not None and dating is not None:
         subject = subject.dated(dating(curves(scores)))
-    run = _identity(subject, wanted, settings)
+    measured = heads.records if heads else (subject.model,)
+    run = _identity(subject, wanted, settings, measured)
     own = head_scores(opened.model, probes, prompts if prompts.sources is not None else None)
     taken = dissect(opened, prompts, wanted.chance, bystanders, seed=settings.seed, run=run, report=tell)
     near = [one for one in (subject.before, subject.after) if one is not None]
@@ -237,7 +238,7 @@ def explain(
         id=run,
         model=subject.model.id,
         before=subject.before.id if subject.before else "",
-        checkpoints=tuple(one.id for one in heads.records) if heads else (subject.model.id,),
+        checkpoints=tuple(one.id for one in measured),
         family=subject.model.family,
         series=subject.model.name,
         axis=subject.axis,
@@ -372,7 +373,9 @@ def _views(opened: Opened, prompts: Prompts, scores: HeadScores, circuit: Circui
     return attention_views(opened.model, prompts, opened.encoder, heads, rows=range(_VIEWS))
 
 
-def _identity(subject: Subject, task: Task, settings: ExplainSettings) -> str:
+def _identity(
+    subject: Subject, task: Task, settings: ExplainSettings, measured: Sequence[ModelRecord]
+) -> str:
     """Hash of everything that decides the numbers."""
     from saltus.models.local import TransformersModel
 
@@ -382,7 +385,7 @@ def _identity(subject: Subject, task: Task, settings: ExplainSettings) -> str:
     near = [one for one in (subject.model, subject.before, subject.after) if one is not None]
     return content_hash(
         {
-            "models": [one.id for one in subject.series],
+            "models": [one.id for one in measured],
             "files": [files(one) for one in near],
             "task": task.version,
             "finding": subject.finding.id if subject.finding else "",
