@@ -159,7 +159,7 @@ def test_max_bytes_halves_the_samples_and_then_refuses(world: Any, store: Any, t
 
 
 def test_bad_calls_are_one_clear_sentence(world: Any, store: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="at least one finding"):
+    with pytest.raises(UsageError, match="needs a finding or an explanation"):
         write_report(store, [], tmp_path / "r.html")
     with pytest.raises(UsageError, match="samples is -1"):
         write_report(store, world.findings, tmp_path / "r.html", samples=-1)

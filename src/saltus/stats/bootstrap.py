@@ -106,7 +106,7 @@ def bootstrap_p(
 
 def _product(basis: NDArray[np.floating], data: NDArray[np.floating]) -> NDArray[np.floating]:
     """The matrix product in parts too small for the BLAS to wake threads, which cost more than they give."""
-    out = np.empty((len(basis), data.shape[1]), basis.dtype)
+    out = np.zeros((len(basis), data.shape[1]), basis.dtype)  # what memory held may make the BLAS warn
     rows = max(_ALONE // data.size, 1)
     for start in range(0, len(basis), rows):
         np.matmul(basis[start : start + rows], data, out=out[start : start + rows])
