@@ -144,6 +144,7 @@ def test_what_was_not_done_is_said(explanation, finding):
     text = said(explanation, finding, [], "not_tested")
     assert "Nothing was patched" in text
     assert "ways between the components were not traced" in text
+    assert "The tuned lens was left out" in text
     assert "limit" not in text
     stopped = msgspec.structs.replace(finding, exhausted=True)
     assert "The search stopped at its limit" in said(explanation, stopped, [], "not_tested")

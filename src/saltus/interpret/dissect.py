@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from saltus.models.encoding import Encoder
 
 _SINGLES = 200  # components that are all taken out one by one; of larger models those the screen puts first
+_TUNED = 1e7  # vocabulary x width x layers up to which a tuned lens takes seconds on a CPU
 _PATCHED = 24
 _EXAMPLES = 12
 
@@ -88,7 +89,10 @@ def dissect(
         progress=lambda done: tell("search", done, most),
     )
     tell("search", most, most)
-    rows = [*circuit.effects, *lens_effects(model, prompts, run=run, model_id=model.name, seed=seed)]
+    size = model.vocabulary * model.anatomy.width * model.anatomy.layers
+    tuned = model.device.type != "cpu" or size <= _TUNED
+    rows = list(circuit.effects)
+    rows += lens_effects(model, prompts, run=run, model_id=model.name, tuned=tuned, seed=seed)
     if circuit.verdict == "nothing":
         return Dissection(circuit=circuit, effects=tuple(rows))
     baseline = reference(model, prompts)

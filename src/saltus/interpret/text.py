@@ -62,7 +62,7 @@ def statements(
     """
     shown = [Statement("shown", text) for text in _shown(one, found, effects, subject)]
     correlated = [Statement("correlated", text) for text in _correlated(one, found, effects)]
-    missing = [Statement("not_tested", text) for text in _not_tested(one, found, effects)]
+    missing = [Statement("not_tested", text) for text in _not_tested(one, found, effects, subject)]
     return (*shown, *correlated, *missing)
 
 
@@ -335,7 +335,9 @@ def _lens(one: Explanation, effects: Sequence[Effect]) -> list[str]:
     return [f"The answer can be read off the residual stream {where}."]
 
 
-def _not_tested(one: Explanation, found: CircuitFinding, effects: Sequence[Effect]) -> list[str]:
+def _not_tested(
+    one: Explanation, found: CircuitFinding, effects: Sequence[Effect], subject: Subject
+) -> list[str]:
     if one.verdict == "nothing":
         return []
     out = []
@@ -347,16 +349,24 @@ def _not_tested(one: Explanation, found: CircuitFinding, effects: Sequence[Effec
         out.append("The search stopped at its limit, so a smaller set may exist.")
     if one.circuit is not None and one.circuit.random_sets == 0:
         out.append("No other set of equal size is left to compare with.")
+    if not any(row.method == "tuned_lens" for row in effects):
+        out.append("The tuned lens was left out: with this vocabulary it takes a GPU.")
     out.append(
         "Neurons were not taken out, and no other training run was looked at, which may use other heads."
     )
-    if not one.before:
-        out.append("No checkpoint before an onset was tried.")
-    elif one.circuit is not None and not any(
-        row.model == one.before and "ablation" in row.method for row in effects
-    ):
-        out.append(f"{one.before}, before the onset, is of another size, so it does not have the same parts.")
-    return out
+    return out + _not_before(one, effects, subject)
+
+
+def _not_before(one: Explanation, effects: Sequence[Effect], subject: Subject) -> list[str]:
+    """Why nothing was taken out of a model before the onset."""
+    before, model = subject.before, subject.model
+    if before is None:
+        return ["No checkpoint before an onset was tried."]
+    if one.circuit is None or any(row.model == before.id and "ablation" in row.method for row in effects):
+        return []
+    if (before.layers, before.heads, before.width) != (model.layers, model.heads, model.width):
+        return [f"{before.id}, before the onset, is of another size, so it does not have the same parts."]
+    return [f"Nothing was taken out of {before.id}, before the onset, which could not be read."]
 
 
 def _set_of(one: Explanation) -> str:

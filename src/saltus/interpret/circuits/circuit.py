@@ -36,6 +36,7 @@ from saltus.records.findings import Interval
 
 Set = tuple[Component, ...]
 _PARTS_SHOWN = 12  # members whose removal completeness tries one by one
+_TRACED = 20  # members of a circuit among all of which ways are traced
 _EDGES = 40
 _SHARED = 0.25  # of other tasks' ability: what a stage may cost them over another one before that is named
 
@@ -261,7 +262,7 @@ def _circuit(
     return Circuit(
         components=_names(found.members),
         necessary=_names(found.named),
-        edges=_edges(model, test.prompts, found.members) if settings.edges else (),
+        edges=_edges(model, test.prompts, found) if settings.edges else (),
         kept=_mean(test, rest, settings.level),
         removed=_mean(test, found.named, settings.level),
         random=against.spread,
@@ -312,15 +313,19 @@ def _backups(test: Bench, named: Set) -> Set:
     return tuple(found)
 
 
-def _edges(model: HookedModel, prompts: Prompts, members: Set) -> tuple[Edge, ...]:
-    """Ways that carry something for certain, strongest first; none where prompts have no usable twins."""
+def _edges(model: HookedModel, prompts: Prompts, found: _Found) -> tuple[Edge, ...]:
+    """Ways that carry something for certain, strongest first; none where prompts have no usable twins.
+
+    Each way costs a run of the prompts, so of large circuits only what the named set reads is traced.
+    """
     if prompts.twins is None:
         return ()
     try:
-        found = path_effects(model, prompts, members, [*members, LOGITS])
+        readers = found.members if len(found.members) <= _TRACED else found.named
+        ways = path_effects(model, prompts, found.members, [*readers, LOGITS])
     except InputError:  # twins that do not change the answer's margin leave nothing to trace
         return ()
-    sure = [edge for edge in found if edge.effect.low > 0]
+    sure = [edge for edge in ways if edge.effect.low > 0]
     return tuple(sorted(sure, key=lambda e: (-e.effect.value, e.source, e.target, e.into))[:_EDGES])
 
 
