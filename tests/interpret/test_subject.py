@@ -83,6 +83,7 @@ def test_directories_of_one_run_are_a_series(store, tmp_path):
     subject, _ = find_subject(store, str(tmp_path / "mine" / "step500"), "recall")
     assert [one.step for one in subject.series] == [400, 500]
     assert subject.model.step == 500
+    assert find_subject(store, str(tmp_path / "mine"), "recall")[0] == subject
 
 
 def test_weights_that_are_elsewhere_are_found_again_or_missed(store):

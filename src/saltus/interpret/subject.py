@@ -195,7 +195,10 @@ def _models(store: Store, target: str) -> list[ModelRecord]:
     if Path(target).expanduser().is_dir() or target.startswith("hf:"):
         from saltus.models.series import Series
 
-        return list(Series.from_dirs([target], axis="step").models)
+        folder = Path(target).expanduser()
+        inside = [one.parent for one in sorted(folder.glob("*/config.json"))]
+        whole = target.startswith("hf:") or (folder / "config.json").is_file() or not inside
+        return list(Series.from_dirs([target] if whole else inside, axis="step").models)
     own = [one for one in catalog() if target in (one.id, one.name)]
     if own:
         return _by_step(own)
